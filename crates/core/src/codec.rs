@@ -1,0 +1,224 @@
+//! The stored state, a plain string that reads well in `GET`:
+//!
+//! ```text
+//! <tat>[+<r>]:<count>/<period_ms>:<burst>     joined by ';', one for each clause
+//! 1795640112345678900:100/60000:20
+//! ```
+//!
+//! `tat` is 19 digits of unix ns (19 zeros: idle). `r`, in `1/count` ns, has as many digits as
+//! `count` and is left out where `count` divides the period in ns. So a limit has one width for
+//! all its states, and the string can be overwritten in place. Every state has exactly one
+//! spelling; whatever else a key holds is not ours.
+
+use arrayvec::ArrayVec;
+
+use crate::bucket::Bucket;
+use crate::digits;
+use crate::gcra::{Buckets, MAX_CLAUSES};
+use crate::quota::Quota;
+use crate::time::Millis;
+
+const TAT_WIDTH: usize = 19;
+
+/// The shortest state, `0000000000000000000:1/1:1`. Anything shorter need not be looked at.
+pub const MIN_LEN: usize = TAT_WIDTH + ":1/1:1".len();
+
+/// The longest state: eight clauses, each with a `tat` and `+r`, count and burst of 19 digits, a
+/// period of 13, three marks between them and a `;` behind all but the last.
+pub const MAX_LEN: usize = MAX_CLAUSES * (TAT_WIDTH + 1 + 19 + 3 + 19 + 13 + 19 + 1) - 1;
+
+/// Reads a stored state; `None` for anything that [`encode`] cannot have written.
+pub fn decode(bytes: &[u8]) -> Option<Buckets> {
+    if !(MIN_LEN..=MAX_LEN).contains(&bytes.len()) {
+        return None;
+    }
+    let mut scan = Scanner { rest: bytes };
+    let mut buckets: Buckets = ArrayVec::new();
+    loop {
+        buckets.try_push(scan.bucket()?).ok()?;
+        if scan.rest.is_empty() {
+            return Some(buckets);
+        }
+        scan.mark(b';')?;
+    }
+}
+
+/// How many bytes [`encode`] writes.
+pub fn encoded_len(buckets: &Buckets) -> usize {
+    let clauses: usize = buckets.iter().map(clause_len).sum();
+    clauses + buckets.len().saturating_sub(1)
+}
+
+/// Writes the state over the whole of `out`, which must be [`encoded_len`] bytes long; a shorter
+/// one gets as much of the state as fits.
+pub fn encode(buckets: &Buckets, out: &mut [u8]) {
+    let mut pen = Pen { rest: out };
+    for (index, bucket) in buckets.iter().enumerate() {
+        if index > 0 {
+            pen.mark(b';');
+        }
+        let quota = bucket.quota();
+        pen.digits(bucket.tat_ns(), TAT_WIDTH);
+        if quota.has_remainder() {
+            pen.mark(b'+');
+            pen.digits(bucket.remainder(), digits::width(quota.count()));
+        }
+        pen.mark(b':');
+        pen.number(quota.count());
+        pen.mark(b'/');
+        pen.number(quota.period_ms());
+        pen.mark(b':');
+        pen.number(quota.burst());
+    }
+}
+
+fn clause_len(bucket: &Bucket) -> usize {
+    let quota = bucket.quota();
+    let count = digits::width(quota.count());
+    let remainder = if quota.has_remainder() { 1 + count } else { 0 };
+    TAT_WIDTH + remainder + 3 + count + digits::width(quota.period_ms()) + digits::width(quota.burst())
+}
+
+struct Scanner<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Scanner<'a> {
+    fn bucket(&mut self) -> Option<Bucket> {
+        let tat = self.take(TAT_WIDTH).and_then(digits::parse_padded)?;
+        let remainder = match self.rest.first() {
+            Some(b'+') => {
+                self.mark(b'+')?;
+                Some(self.digits())
+            }
+            _ => None,
+        };
+        self.mark(b':')?;
+        let count = digits::parse_u64(self.digits())?;
+        self.mark(b'/')?;
+        let period = digits::parse_u64(self.digits())?;
+        self.mark(b':')?;
+        let burst = digits::parse_u64(self.digits())?;
+        let quota = Quota::new(count, Millis::new(period)?, burst).ok()?;
+        let remainder = match (remainder, quota.has_remainder()) {
+            (Some(r), true) if r.len() == digits::width(count) => digits::parse_padded(r)?,
+            (None, false) => 0,
+            _ => return None,
+        };
+        Bucket::from_parts(quota, tat, remainder)
+    }
+
+    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
+        let (taken, rest) = self.rest.split_at_checked(n)?;
+        self.rest = rest;
+        Some(taken)
+    }
+
+    /// All bytes up to the next mark; whether they are digits is for the caller to see.
+    fn digits(&mut self) -> &'a [u8] {
+        let end = self.rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(self.rest.len());
+        let (taken, rest) = self.rest.split_at(end);
+        self.rest = rest;
+        taken
+    }
+
+    fn mark(&mut self, mark: u8) -> Option<()> {
+        match self.rest.split_first() {
+            Some((&found, rest)) if found == mark => {
+                self.rest = rest;
+                Some(())
+            }
+            _ => None,
+        }
+    }
+}
+
+struct Pen<'a> {
+    rest: &'a mut [u8],
+}
+
+impl Pen<'_> {
+    fn number(&mut self, n: u64) {
+        self.digits(n, digits::width(n));
+    }
+
+    fn digits(&mut self, n: u64, width: usize) {
+        let width = width.min(self.rest.len());
+        let (field, rest) = std::mem::take(&mut self.rest).split_at_mut(width);
+        digits::write_padded(n, field);
+        self.rest = rest;
+    }
+
+    fn mark(&mut self, mark: u8) {
+        if let Some((place, rest)) = std::mem::take(&mut self.rest).split_first_mut() {
+            *place = mark;
+            self.rest = rest;
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(buckets: &Buckets) -> String {
+        let mut out = vec![b'?'; encoded_len(buckets)];
+        encode(buckets, &mut out);
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn states_read_as_the_contract_spells_them() {
+        for state in [
+            "1795640112345678900:100/60000:20",
+            "0000000000000000000:1/1:1",
+            "1795640112345678900+1:3/1000:3",
+            "1795640112345678900+007:300/1000:300;0000000000000000000:1000/3600000:1000",
+            "9223372036854775807:1/3155760000000:1",
+        ] {
+            assert_eq!(text(&decode(state.as_bytes()).expect(state)), state);
+        }
+    }
+
+    #[test]
+    fn anything_else_is_not_ours() {
+        for (state, why) in [
+            ("", "empty"),
+            ("1795640112345678900", "what redis-cell leaves"),
+            ("179564011234567890:100/60000:20", "18 digits of tat"),
+            ("01795640112345678900:100/60000:20", "20 digits of tat"),
+            ("9223372036854775808:100/60000:20", "tat beyond 63 bits"),
+            ("179564011234567890a:100/60000:20", "a letter"),
+            ("1795640112345678900:0100/60000:20", "a leading zero"),
+            ("1795640112345678900:+100/60000:20", "a sign"),
+            ("1795640112345678900:0/60000:20", "no tokens"),
+            ("1795640112345678900:100/0:20", "no period"),
+            ("1795640112345678900:100/60000:0", "no burst"),
+            ("1795640112345678900:100/3155760000001:20", "over 100 years"),
+            ("1795640112345678900:1/3155760000000:2", "over 100 years to refill"),
+            ("1795640112345678900:1000001/1:1", "over one token a ns"),
+            ("1795640112345678900+0:100/60000:20", "a remainder where none can be"),
+            ("1795640112345678900:3/1000:3", "no remainder where one can be"),
+            ("1795640112345678900+3:3/1000:3", "a remainder of a whole ns"),
+            ("1795640112345678900+01:3/1000:3", "a remainder too wide"),
+            ("1795640112345678900:100/60000:20;", "nothing behind the mark"),
+            ("1795640112345678900:100/60000:20 ", "a blank"),
+            ("1795640112345678900:100/60000:20\0", "a NUL"),
+        ] {
+            assert_eq!(decode(state.as_bytes()), None, "{why}: {state}");
+        }
+        let nine = ["0000000000000000000:1/1:1"; 9].join(";");
+        assert_eq!(decode(nine.as_bytes()), None, "nine clauses");
+        assert!(decode(&nine.as_bytes()[26..]).is_some(), "eight clauses");
+    }
+
+    #[test]
+    fn the_length_bounds_are_those_of_real_states() {
+        let count = crate::time::MAX_NS; // odd factors below make a remainder of 19 digits necessary
+        let longest = Quota::new(count - 1, Millis::new(crate::time::MAX_MS).unwrap(), count - 1).unwrap();
+        let buckets: Buckets = [Bucket::idle(longest); MAX_CLAUSES].into_iter().collect();
+        assert_eq!(encoded_len(&buckets), MAX_LEN);
+        assert_eq!(decode(text(&buckets).as_bytes()), Some(buckets));
+        assert_eq!("0000000000000000000:1/1:1".len(), MIN_LEN);
+    }
+}

@@ -1,0 +1,21 @@
+//! The commands: one file each, its declaration beside what it does.
+//!
+//! Each reads from top to bottom: parse, open, decide, commit, reply. Nothing can fail between the
+//! first write and the last element of the reply.
+
+mod limiter;
+mod ratelimit_acquire;
+mod ratelimit_info;
+mod ratelimit_peek;
+mod ratelimit_return;
+
+use crate::server::{LoadError, Loading};
+
+/// Registers every command.
+pub(crate) fn register(server: &mut Loading<'_>) -> Result<(), LoadError> {
+    server.add_category(limiter::CATEGORY);
+    server.add_command::<ratelimit_acquire::RatelimitAcquire>()?;
+    server.add_command::<ratelimit_peek::RatelimitPeek>()?;
+    server.add_command::<ratelimit_return::RatelimitReturn>()?;
+    server.add_command::<ratelimit_info::RatelimitInfo>()
+}

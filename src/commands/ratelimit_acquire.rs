@@ -1,0 +1,38 @@
+//! `RATELIMIT.ACQUIRE key LIMIT ... [PARTIAL | FORCE | MAXWAIT ms]`
+
+use sluice_core::{gcra, grammar};
+
+use super::limiter::{self, Limiter};
+use crate::error::Error;
+use crate::server::{Access, Args, Command, Context, Mode, Spec};
+use crate::{config, info};
+
+/// Takes tokens.
+pub(super) struct RatelimitAcquire;
+
+impl Command for RatelimitAcquire {
+    const SPEC: Spec = Spec {
+        name: c"ratelimit.acquire",
+        summary: c"Takes tokens from every limit of a key, or says how long until they are there.",
+        complexity: c"O(N) with N limits, at most 8",
+        since: c"0.1.0",
+        arity: -6,
+        access: Access::Write,
+        category: limiter::CATEGORY,
+        words: limiter::ACQUIRE_WORDS,
+    };
+
+    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), Error> {
+        let call = grammar::parse_acquire(args.behind_key())?;
+        let max_wait = config::max_wait();
+        limiter::check_wait(call.mode, max_wait)?;
+
+        let (mut key, mut buckets) = Limiter::open(ctx, args, Mode::Write)?;
+        let verdict = gcra::acquire(&call, &mut buckets, ctx.now(), max_wait);
+
+        key.commit(verdict.change, &buckets)?;
+        info::count_acquire(call.mode, &verdict);
+        limiter::reply(ctx, &verdict.reply);
+        Ok(())
+    }
+}

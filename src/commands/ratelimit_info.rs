@@ -1,0 +1,44 @@
+//! `RATELIMIT.INFO key`
+
+use sluice_core::gcra;
+
+use super::limiter::{self, Limiter};
+use crate::config;
+use crate::error::Error;
+use crate::server::{Access, Args, Command, Context, Mode, Spec, Word};
+
+/// Shows the stored state.
+pub(super) struct RatelimitInfo;
+
+impl Command for RatelimitInfo {
+    const SPEC: Spec = Spec {
+        name: c"ratelimit.info",
+        summary: c"Shows the limits stored in a key and where each stands; nil when nothing is used.",
+        complexity: c"O(N) with N limits, at most 8",
+        since: c"0.1.0",
+        arity: 2,
+        access: Access::Read,
+        category: limiter::CATEGORY,
+        words: &[Word::KEY],
+    };
+
+    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), Error> {
+        let (_key, buckets) = Limiter::open(ctx, args, Mode::Read)?;
+        let Some(standings) = gcra::look(&buckets, ctx.now(), config::max_wait()) else {
+            ctx.reply_nil();
+            return Ok(());
+        };
+        ctx.reply_array(standings.len());
+        for (quota, standing) in standings {
+            ctx.reply_map([
+                (c"count", quota.count() as i64),
+                (c"period-ms", quota.period_ms() as i64),
+                (c"burst", quota.burst() as i64),
+                (c"remaining", standing.remaining as i64),
+                (c"next-ms", standing.next_ms),
+                (c"reset-ms", standing.reset_ms),
+            ]);
+        }
+        Ok(())
+    }
+}

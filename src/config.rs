@@ -1,0 +1,47 @@
+//! The settings: `CONFIG GET sluice.*`, `CONFIG SET`, or `loadmodule libsluice.so name value ...`.
+
+use sluice_core::digits;
+use sluice_core::time::{MAX_MS, Millis};
+
+use crate::server::{LoadError, Loading, NumericSetting};
+
+/// The longest reservation that MAXWAIT may ask for, in ms.
+static MAX_WAIT_MS: NumericSetting = NumericSetting::new(c"max-wait-ms", 60_000, 0, MAX_MS as i64);
+
+static SETTINGS: [&NumericSetting; 1] = [&MAX_WAIT_MS];
+
+/// The longest reservation that MAXWAIT may ask for.
+pub(crate) fn max_wait() -> Millis {
+    u64::try_from(MAX_WAIT_MS.get()).ok().and_then(Millis::new).unwrap_or_default()
+}
+
+/// Takes the words behind the module's path: pairs of a setting's name, with `sluice.` in front or
+/// not, and its value.
+pub(crate) fn take_arguments<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<(), LoadError> {
+    while let Some(word) = words.next() {
+        let name = word.strip_prefix(b"sluice.").unwrap_or(word);
+        let named = |setting: &&&NumericSetting| name.eq_ignore_ascii_case(setting.name.to_bytes());
+        let Some(setting) = SETTINGS.iter().find(named) else {
+            let known: Vec<_> = SETTINGS.iter().map(|setting| setting.name.to_string_lossy()).collect();
+            return Err(LoadError::new(format!("unknown argument; the settings are: {}", known.join(", "))));
+        };
+        let value = words.next().and_then(|value| digits::parse_i64(value).ok());
+        match value {
+            Some(value) if (setting.min..=setting.max).contains(&value) => setting.set(value),
+            _ => {
+                let NumericSetting { name, min, max, .. } = setting;
+                let name = name.to_string_lossy();
+                return Err(LoadError::new(format!("{name} needs a number from {min} to {max}")));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Registers the settings with the server, and takes what its configuration says of them.
+pub(crate) fn register(server: &Loading<'_>) -> Result<(), LoadError> {
+    for setting in SETTINGS {
+        server.add_setting(setting)?;
+    }
+    server.load_settings()
+}

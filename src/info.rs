@@ -1,0 +1,77 @@
+//! Counters for `INFO sluice`. No per-key data: a key is looked at with `RATELIMIT.INFO`.
+
+use std::ffi::CStr;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use sluice_core::gcra::{Mode, NEVER, Verdict};
+
+use crate::server::{LoadError, Loading, Section};
+
+/// One counter. Commands run on the server's main thread alone, so a load and a store will do.
+struct Counter {
+    name: &'static CStr,
+    value: AtomicU64,
+}
+
+impl Counter {
+    const fn new(name: &'static CStr) -> Self {
+        Self { name, value: AtomicU64::new(0) }
+    }
+
+    fn add_if(&self, happened: bool) {
+        if happened {
+            self.value.store(self.value.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// ACQUIREs that got something.
+static GRANTED: Counter = Counter::new(c"granted");
+/// ACQUIREs that got nothing.
+static REFUSED: Counter = Counter::new(c"refused");
+/// Of the refused: those that can never be granted.
+static NEVER_GRANTED: Counter = Counter::new(c"never");
+/// Of the granted: those with PARTIAL.
+static PARTIAL: Counter = Counter::new(c"partial");
+/// Of the granted: those with FORCE.
+static FORCED: Counter = Counter::new(c"forced");
+/// Of the granted: those that have to wait for their turn.
+static RESERVED: Counter = Counter::new(c"reserved");
+/// RETURNs that gave something back.
+static RETURNED: Counter = Counter::new(c"returned");
+/// Calls that found a stored limit other than theirs, or a tat beyond every queue, and wrote it
+/// anew.
+static REPAIRED: Counter = Counter::new(c"repaired");
+
+static COUNTERS: [&Counter; 8] =
+    [&GRANTED, &REFUSED, &NEVER_GRANTED, &PARTIAL, &FORCED, &RESERVED, &RETURNED, &REPAIRED];
+
+/// Counts an ACQUIRE.
+pub(crate) fn count_acquire(mode: Mode, verdict: &Verdict) {
+    let granted = verdict.reply.granted > 0;
+    GRANTED.add_if(granted);
+    REFUSED.add_if(!granted);
+    NEVER_GRANTED.add_if(!granted && verdict.reply.wait_ms == NEVER);
+    PARTIAL.add_if(granted && mode == Mode::Partial);
+    FORCED.add_if(granted && mode == Mode::Force);
+    RESERVED.add_if(granted && matches!(mode, Mode::Wait(_)) && verdict.reply.wait_ms > 0);
+    REPAIRED.add_if(verdict.repaired);
+}
+
+/// Counts a RETURN.
+pub(crate) fn count_return(verdict: &Verdict) {
+    RETURNED.add_if(verdict.reply.granted > 0);
+    REPAIRED.add_if(verdict.repaired);
+}
+
+/// Writes the section.
+pub(crate) fn write(section: &Section) {
+    for counter in COUNTERS {
+        section.field(counter.name, counter.value.load(Ordering::Relaxed));
+    }
+}
+
+/// Adds the section to the server's `INFO`.
+pub(crate) fn register(server: &Loading<'_>) -> Result<(), LoadError> {
+    server.add_info()
+}

@@ -1,0 +1,68 @@
+//! The words of a command, borrowed from the server for as long as the command runs.
+
+use std::ffi::c_int;
+use std::marker::PhantomData;
+use std::slice;
+
+use redis_module::raw::RedisModuleString;
+
+use super::api::call;
+
+/// One word of a command.
+#[derive(Clone, Copy)]
+pub(crate) struct Arg<'a> {
+    raw: *mut RedisModuleString,
+    command: PhantomData<&'a RedisModuleString>,
+}
+
+impl<'a> Arg<'a> {
+    pub(super) fn raw(self) -> *mut RedisModuleString {
+        self.raw
+    }
+
+    /// The bytes as they came over the wire; any byte, NUL too.
+    pub(crate) fn bytes(self) -> &'a [u8] {
+        let mut len = 0;
+        // SAFETY: `raw` is a word of the running command: the server keeps it, unchanged, until
+        // the command returns, and 'a ends before that. The pointer is valid for `len` bytes.
+        unsafe {
+            let start = call!(RedisModule_StringPtrLen(self.raw, &mut len));
+            slice::from_raw_parts(start.cast(), len)
+        }
+    }
+}
+
+/// All words of a command, its name first.
+#[derive(Clone, Copy)]
+pub(crate) struct Args<'a> {
+    words: &'a [*mut RedisModuleString],
+}
+
+impl<'a> Args<'a> {
+    /// # Safety
+    ///
+    /// `argv` and `argc` are those that the server passed to the function now running.
+    pub(super) unsafe fn new(argv: *mut *mut RedisModuleString, argc: c_int) -> Self {
+        let words = match usize::try_from(argc) {
+            // SAFETY: the server passes `argc` words and keeps the array while the function runs.
+            Ok(argc) if argc > 0 => unsafe { slice::from_raw_parts(argv, argc) },
+            _ => &[],
+        };
+        Self { words }
+    }
+
+    /// The words from the `from`-th on; 0 is the command's name.
+    pub(crate) fn from(self, from: usize) -> impl Iterator<Item = Arg<'a>> {
+        self.words.iter().skip(from).map(|&raw| Arg { raw, command: PhantomData })
+    }
+
+    /// The key of a command with its key in the first place; `None` only for a command without.
+    pub(crate) fn key(self) -> Option<Arg<'a>> {
+        self.from(1).next()
+    }
+
+    /// The bytes of each word behind the key.
+    pub(crate) fn behind_key(self) -> impl Iterator<Item = &'a [u8]> {
+        self.from(2).map(Arg::bytes)
+    }
+}

@@ -1,0 +1,115 @@
+//! What a running command may ask of the server.
+
+use std::ffi::c_longlong;
+use std::marker::PhantomData;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use redis_module::raw::RedisModuleCtx;
+use sluice_core::time::Nanos;
+
+use super::api::{call, optional};
+use super::args::Arg;
+use super::key::{Key, Mode};
+
+/// The server, as the command now running sees it. Not to be kept beyond the command.
+pub(crate) struct Context<'a> {
+    raw: *mut RedisModuleCtx,
+    command: PhantomData<&'a RedisModuleCtx>,
+}
+
+impl Context<'_> {
+    /// # Safety
+    ///
+    /// `raw` is the context that the server passed to the function now running.
+    pub(super) unsafe fn new(raw: *mut RedisModuleCtx) -> Self {
+        Self { raw, command: PhantomData }
+    }
+
+    pub(super) fn raw(&self) -> *mut RedisModuleCtx {
+        self.raw
+    }
+
+    /// The time of this command: frozen for all of a MULTI or a script where the server has such
+    /// a clock (Redis 7.2 and Valkey on), as key expiry is; else the wall clock.
+    pub(crate) fn now(&self) -> Nanos {
+        // SAFETY: the table of functions is written only at load.
+        match unsafe { optional::RedisModule_CachedMicroseconds } {
+            // SAFETY: takes nothing and reads a variable of the server.
+            Some(cached) => Nanos::from_micros(unsafe { cached() }),
+            None => {
+                let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+                Nanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
+            }
+        }
+    }
+
+    /// Looks the key up, once.
+    pub(crate) fn open<'k>(&'k self, name: Arg<'k>, mode: Mode) -> Key<'k> {
+        // SAFETY: context and name belong to the running command; `Key` closes the handle.
+        let raw = unsafe { call!(RedisModule_OpenKey(self.raw, name.raw(), mode.flags())) };
+        Key::new(raw)
+    }
+
+    /// Whether a command that needs memory would be refused now. Servers that evict are asked what
+    /// came of it: being above the limit for a moment, with eviction at work, is not being full.
+    pub(crate) fn memory_is_full(&self, key: Arg<'_>) -> bool {
+        // SAFETY: takes nothing.
+        if unsafe { call!(RedisModule_GetUsedMemoryRatio()) } <= 1.0 {
+            return false;
+        }
+        // A command that is refused on full memory ('M': respect that) and changes nothing, as the
+        // key is absent and XX wants it present. NULL means it was refused.
+        // SAFETY: each letter of the format has its argument; a reply is freed once.
+        unsafe {
+            let reply = call!(RedisModule_Call(
+                self.raw,
+                c"SET".as_ptr(),
+                c"Mscc".as_ptr(),
+                key.raw(),
+                c"".as_ptr(),
+                c"XX".as_ptr(),
+            ));
+            if reply.is_null() {
+                return true;
+            }
+            call!(RedisModule_FreeCallReply(reply));
+        }
+        false
+    }
+
+    /// Sends `SET key value PXAT expires_at_ms` to replicas and AOF. Also what makes the server
+    /// count a change for `save`, so it is never left out.
+    pub(crate) fn replicate_set(&self, key: Arg<'_>, value: &[u8], expires_at_ms: u64) {
+        // SAFETY: each letter of the format has its argument: a string, bytes with their length,
+        // a C string, a long long. The server copies them.
+        unsafe {
+            call!(RedisModule_Replicate(
+                self.raw,
+                c"SET".as_ptr(),
+                c"sbcl".as_ptr(),
+                key.raw(),
+                value.as_ptr(),
+                value.len(),
+                c"PXAT".as_ptr(),
+                expires_at_ms as c_longlong,
+            ));
+        }
+    }
+
+    /// Sends `DEL key` to replicas and AOF.
+    pub(crate) fn replicate_del(&self, key: Arg<'_>) {
+        // SAFETY: as above.
+        unsafe {
+            call!(RedisModule_Replicate(self.raw, c"DEL".as_ptr(), c"s".as_ptr(), key.raw()));
+        }
+    }
+
+    /// Tells WATCH and client-side caches that the key has changed. By hand, as a call that
+    /// changes nothing must not disturb them.
+    pub(crate) fn signal_modified(&self, key: Arg<'_>) {
+        // SAFETY: context and name belong to the running command.
+        unsafe {
+            call!(RedisModule_SignalModifiedKey(self.raw, key.raw()));
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! An open key: one lookup, closed on drop.
+
+use std::ffi::c_int;
+use std::marker::PhantomData;
+use std::slice;
+
+use redis_module::raw;
+
+use super::api::call;
+
+/// What a key is opened for.
+#[derive(Clone, Copy)]
+pub(crate) enum Mode {
+    /// To read: an expired key is absent, whether the server has removed it or not.
+    Read,
+    /// To read and write: an expired key is removed at the lookup.
+    Write,
+}
+
+impl Mode {
+    pub(super) fn flags(self) -> c_int {
+        match self {
+            Self::Read => raw::REDISMODULE_READ as c_int,
+            Self::Write => (raw::REDISMODULE_READ | raw::REDISMODULE_WRITE) as c_int,
+        }
+    }
+}
+
+/// What a key holds.
+pub(crate) enum Value<'k> {
+    /// Nothing.
+    Absent,
+    /// A string of this length; look at the length before asking for the bytes.
+    String(StringValue<'k>),
+    /// Anything else.
+    Other,
+}
+
+/// A key, open for as long as this lives.
+pub(crate) struct Key<'k> {
+    raw: *mut raw::RedisModuleKey,
+    command: PhantomData<&'k raw::RedisModuleKey>,
+}
+
+/// The string that a key holds.
+pub(crate) struct StringValue<'k> {
+    key: &'k Key<'k>,
+}
+
+/// The server would not do what is always possible on a key of ours; nothing was changed.
+#[derive(Debug)]
+pub(crate) struct Refused;
+
+impl<'k> Key<'k> {
+    /// `raw` comes from OpenKey; NULL stands for a key that is absent and was opened to read.
+    pub(super) fn new(raw: *mut raw::RedisModuleKey) -> Self {
+        Self { raw, command: PhantomData }
+    }
+
+    /// What is there, without touching a byte of it.
+    pub(crate) fn value(&self) -> Value<'_> {
+        // SAFETY: `raw` is open; the server takes NULL too, as an empty key.
+        match unsafe { call!(RedisModule_KeyType(self.raw)) } {
+            t if t == raw::REDISMODULE_KEYTYPE_EMPTY as c_int => Value::Absent,
+            t if t == raw::REDISMODULE_KEYTYPE_STRING as c_int => Value::String(StringValue { key: self }),
+            _ => Value::Other,
+        }
+    }
+
+    /// Makes the value a string of `len` bytes, written by `fill`, and hands the bytes back for
+    /// replication. Overwrites in place where the length stays. Not for a key of another type.
+    pub(crate) fn write(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) -> Result<&[u8], Refused> {
+        // SAFETY: `raw` is open for writing. A key that is absent is made a string by truncating
+        // it to the length (a private, unencoded one: later writes need no allocation).
+        let bytes = unsafe {
+            if call!(RedisModule_ValueLength(self.raw)) != len
+                && call!(RedisModule_StringTruncate(self.raw, len)) != raw::REDISMODULE_OK as c_int
+            {
+                return Err(Refused);
+            }
+            let mut found = 0;
+            let start = call!(RedisModule_StringDMA(self.raw, &mut found, Mode::Write.flags()));
+            if start.is_null() || found != len {
+                return Err(Refused);
+            }
+            // Valid until the next write on the key, which needs `&mut self` again.
+            slice::from_raw_parts_mut(start.cast::<u8>(), found)
+        };
+        fill(bytes);
+        Ok(bytes)
+    }
+
+    /// Lets the key expire at this instant, in unix ms.
+    pub(crate) fn expire_at(&mut self, unix_ms: u64) {
+        // SAFETY: `raw` is open for writing; the instant is not negative, as the server demands.
+        unsafe {
+            call!(RedisModule_SetAbsExpire(self.raw, unix_ms as raw::mstime_t));
+        }
+    }
+
+    /// Removes the key.
+    pub(crate) fn delete(&mut self) {
+        // SAFETY: `raw` is open for writing.
+        unsafe {
+            call!(RedisModule_DeleteKey(self.raw));
+        }
+    }
+}
+
+impl<'k> StringValue<'k> {
+    /// How long it is; looking does not touch it.
+    pub(crate) fn len(&self) -> usize {
+        // SAFETY: the key is open.
+        unsafe { call!(RedisModule_ValueLength(self.key.raw)) }
+    }
+
+    /// The bytes. The server unpacks an encoded string for this, so a value whose length already
+    /// says that it is not ours is better left alone.
+    pub(crate) fn bytes(self) -> &'k [u8] {
+        let mut len = 0;
+        // SAFETY: the key is open and holds a string. The bytes are valid until the next write on
+        // the key, which needs `&mut Key`, while this borrows it.
+        unsafe {
+            let start = call!(RedisModule_StringDMA(self.key.raw, &mut len, Mode::Read.flags()));
+            if start.is_null() { &[] } else { slice::from_raw_parts(start.cast(), len) }
+        }
+    }
+}
+
+impl Drop for Key<'_> {
+    fn drop(&mut self) {
+        // SAFETY: opened once, closed once; NULL is taken as nothing to close.
+        unsafe { call!(RedisModule_CloseKey(self.raw)) }
+    }
+}

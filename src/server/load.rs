@@ -1,0 +1,162 @@
+//! Loading and unloading, under the names of both server families.
+
+use std::ffi::{CStr, CString, c_int};
+use std::panic::catch_unwind;
+
+use redis_module::raw;
+
+use super::api::{self, call, optional};
+use super::args::Args;
+
+/// The server while it loads us.
+pub(crate) struct Loading<'a> {
+    raw: *mut raw::RedisModuleCtx,
+    args: Args<'a>,
+    /// The ACL categories that the server let us add.
+    pub(super) categories: Vec<&'static CStr>,
+}
+
+/// Why the module does not load; goes to the server's log.
+pub(crate) struct LoadError(String);
+
+impl LoadError {
+    pub(crate) fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+}
+
+/// Which of the two entry points the server took. Redis and Valkey have begun to give different
+/// meanings to the same option bits, which nothing else tells apart.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Family {
+    Redis,
+    Valkey,
+}
+
+impl<'a> Loading<'a> {
+    pub(super) fn raw(&self) -> *mut raw::RedisModuleCtx {
+        self.raw
+    }
+
+    /// The words behind the module's path in `loadmodule`.
+    pub(crate) fn args(&self) -> impl Iterator<Item = &'a [u8]> {
+        self.args.from(0).map(super::args::Arg::bytes)
+    }
+
+    fn set_options(&self, family: Family) {
+        // HANDLE_IO_ERRORS: a broken RDB is our error to report, not the server's to die of.
+        // NO_IMPLICIT_SIGNAL_MODIFIED: a refused call must not break WATCH.
+        // HANDLE_REPL_ASYNC_LOAD: nothing of ours outlives a command, so old data can be served.
+        const EVERYWHERE: c_int = 1 << 0 | 1 << 1 | 1 << 2;
+        // Valkey 9 moves no slots atomically while a module has not said that it copes.
+        const VALKEY_ATOMIC_SLOT_MIGRATION: c_int = 1 << 5;
+        // SAFETY: the table of functions is written only at load.
+        let known = match unsafe { optional::RedisModule_GetModuleOptionsAll } {
+            // SAFETY: takes nothing and answers a constant.
+            Some(all) => unsafe { all() },
+            None => EVERYWHERE,
+        };
+        let wanted = match family {
+            Family::Redis => EVERYWHERE,
+            Family::Valkey => EVERYWHERE | VALKEY_ATOMIC_SLOT_MIGRATION,
+        };
+        // SAFETY: the context is that of the load.
+        unsafe { call!(RedisModule_SetModuleOptions(self.raw, wanted & known)) }
+    }
+}
+
+/// Writes a warning to the server's log.
+fn log_warning(ctx: *mut raw::RedisModuleCtx, text: &str) {
+    let Ok(text) = CString::new(text) else { return };
+    // SAFETY: the table is filled, every server has this function, and the text is an argument of
+    // the format, not the format.
+    unsafe {
+        if let Some(log) = raw::RedisModule_Log {
+            log(ctx, c"warning".as_ptr(), c"%s".as_ptr(), text.as_ptr());
+        }
+    }
+}
+
+fn on_load(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+    family: Family,
+) -> c_int {
+    let failed = raw::REDISMODULE_ERR as c_int;
+    // Nothing may allocate before this: the allocator is the server's.
+    // SAFETY: the context is the server's; the name is copied.
+    let initialised = unsafe {
+        raw::Export_RedisModule_Init(
+            ctx,
+            crate::NAME.as_ptr(),
+            crate::VERSION,
+            raw::REDISMODULE_APIVER_1 as c_int,
+        )
+    };
+    if initialised != raw::REDISMODULE_OK as c_int {
+        return failed;
+    }
+    let outcome = catch_unwind(|| {
+        let missing = api::missing();
+        if !missing.is_empty() {
+            let missing = missing.join(", ");
+            return Err(LoadError(format!(
+                "needs Redis 7.0 or Valkey 8.0 or newer: this server lacks {missing}"
+            )));
+        }
+        // SAFETY: the server's own parameters, valid until this function returns.
+        let args = unsafe { Args::new(argv, argc) };
+        let mut loading = Loading { raw: ctx, args, categories: Vec::new() };
+        loading.set_options(family);
+        crate::load(&mut loading)
+    });
+    match outcome {
+        Ok(Ok(())) => raw::REDISMODULE_OK as c_int,
+        Ok(Err(LoadError(text))) => {
+            log_warning(ctx, &format!("sluice does not load: {text}"));
+            failed
+        }
+        Err(_) => failed,
+    }
+}
+
+/// What Redis calls on MODULE LOAD.
+///
+/// # Safety
+///
+/// To be called by the server alone.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn RedisModule_OnLoad(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    on_load(ctx, argv, argc, Family::Redis)
+}
+
+/// What Valkey looks for first; with it there is no "legacy module" notice.
+///
+/// # Safety
+///
+/// To be called by the server alone.
+#[unsafe(no_mangle)]
+unsafe extern "C" fn ValkeyModule_OnLoad(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    on_load(ctx, argv, argc, Family::Valkey)
+}
+
+/// What Redis calls on MODULE UNLOAD. The server takes back commands, settings and INFO itself.
+#[unsafe(no_mangle)]
+extern "C" fn RedisModule_OnUnload(_ctx: *mut raw::RedisModuleCtx) -> c_int {
+    raw::REDISMODULE_OK as c_int
+}
+
+/// The same under Valkey's name.
+#[unsafe(no_mangle)]
+extern "C" fn ValkeyModule_OnUnload(_ctx: *mut raw::RedisModuleCtx) -> c_int {
+    raw::REDISMODULE_OK as c_int
+}

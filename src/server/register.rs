@@ -1,0 +1,188 @@
+//! Commands as the server calls them: registration from a [`Spec`], and the one trampoline.
+
+use std::ffi::{CStr, CString, c_char, c_int};
+use std::mem;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+
+use redis_module::raw;
+
+use super::api::{call, optional};
+use super::args::Args;
+use super::context::Context;
+use super::load::{LoadError, Loading};
+use super::spec::{Access, Kind, Spec, Word};
+use crate::error::Error;
+
+/// A command: what it declares, and what it does.
+pub(crate) trait Command {
+    /// What it declares.
+    const SPEC: Spec;
+
+    /// Runs it: one whole reply, or an error and no reply at all.
+    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), Error>;
+}
+
+/// What the server calls. Nothing unwinds into it: a panic becomes an error reply.
+extern "C" fn trampoline<C: Command>(
+    ctx: *mut raw::RedisModuleCtx,
+    argv: *mut *mut raw::RedisModuleString,
+    argc: c_int,
+) -> c_int {
+    // SAFETY: these are the server's own parameters for the command now running.
+    let (ctx, args) = unsafe { (Context::new(ctx), Args::new(argv, argc)) };
+    let outcome = catch_unwind(AssertUnwindSafe(|| C::run(&ctx, args)));
+    match outcome {
+        Ok(Ok(())) => {}
+        Ok(Err(error)) => ctx.reply_error(&error.text(C::SPEC.name)),
+        Err(_) => ctx.reply_error(c"ERR internal error in the sluice module, please report it"),
+    }
+    raw::REDISMODULE_OK as c_int
+}
+
+impl Loading<'_> {
+    /// Makes an ACL category of the module's own, where the server can (7.4 and Valkey on). The
+    /// commands registered afterwards are put into it.
+    pub(crate) fn add_category(&mut self, name: &'static CStr) {
+        // SAFETY: the table of functions is written only at load.
+        if let Some(add) = unsafe { optional::RedisModule_AddACLCategory } {
+            // SAFETY: the context is that of the load; the server copies the name.
+            if unsafe { add(self.raw(), name.as_ptr()) } == raw::REDISMODULE_OK as c_int {
+                self.categories.push(name);
+            }
+        }
+    }
+
+    /// Registers a command with its docs, key specs and ACL categories.
+    pub(crate) fn add_command<C: Command>(&self) -> Result<(), LoadError> {
+        let spec = &C::SPEC;
+        let flags = match spec.access {
+            Access::Read => c"readonly fast",
+            // No deny-oom: an existing key is always updated; a new one asks for itself.
+            Access::Write => c"write fast",
+        };
+        let failed = || LoadError::new(format!("the server refused the command {:?}", spec.name));
+        // SAFETY: the context is that of the load; the server copies names and flags.
+        let command = unsafe {
+            let made = call!(RedisModule_CreateCommand(
+                self.raw(),
+                spec.name.as_ptr(),
+                Some(trampoline::<C>),
+                flags.as_ptr(),
+                1,
+                1,
+                1,
+            ));
+            if made != raw::REDISMODULE_OK as c_int {
+                return Err(failed());
+            }
+            call!(RedisModule_GetCommand(self.raw(), spec.name.as_ptr()))
+        };
+        if command.is_null() || !describe(command, spec) || !self.categorise(command, spec) {
+            return Err(failed());
+        }
+        Ok(())
+    }
+
+    fn categorise(&self, command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
+        // SAFETY: the table of functions is written only at load.
+        let Some(set) = (unsafe { optional::RedisModule_SetCommandACLCategories }) else {
+            return true; // Redis 7.0: module commands are in no category there
+        };
+        let access = match spec.access {
+            Access::Read => "read fast",
+            Access::Write => "write fast",
+        };
+        let mut names = access.to_owned();
+        if self.categories.contains(&spec.category) {
+            names.push(' ');
+            names.push_str(&spec.category.to_string_lossy());
+        }
+        let Ok(names) = CString::new(names) else { return false };
+        // SAFETY: the command was just created by this module; the server copies the names.
+        unsafe { set(command, names.as_ptr()) == raw::REDISMODULE_OK as c_int }
+    }
+}
+
+/// Tells the server arity, key specs and docs of a command. True if it took them.
+fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
+    let flags = match spec.access {
+        Access::Read => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
+        Access::Write => {
+            raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_ACCESS | raw::REDISMODULE_CMD_KEY_UPDATE
+        }
+    };
+    // SAFETY: all of these are plain C structs, for which zeros mean "nothing" and end a list.
+    let (mut key, end): (raw::RedisModuleCommandKeySpec, raw::RedisModuleCommandKeySpec) =
+        unsafe { (mem::zeroed(), mem::zeroed()) };
+    key.flags = u64::from(flags);
+    key.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
+    key.bs.index.pos = 1;
+    key.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
+    key.fk.range =
+        raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_1 { lastkey: 0, keystep: 1, limit: 0 };
+    let mut keys = [key, end];
+
+    let mut lists = Vec::new();
+    let args = list_of(spec.words, &mut lists);
+    // SAFETY: as above.
+    let mut info: raw::RedisModuleCommandInfo = unsafe { mem::zeroed() };
+    info.version = &VERSION;
+    info.summary = spec.summary.as_ptr();
+    info.complexity = spec.complexity.as_ptr();
+    info.since = spec.since.as_ptr();
+    info.arity = spec.arity;
+    info.key_specs = keys.as_mut_ptr();
+    info.args = args;
+    // SAFETY: the server copies all that `info` points at before it returns; `keys` and `lists`
+    // live until then.
+    unsafe { call!(RedisModule_SetCommandInfo(command, &info)) == raw::REDISMODULE_OK as c_int }
+}
+
+/// The layout of the structs above, so that a newer server can read them. (The bindings declare a
+/// static of this content that the C header keeps to itself.)
+static VERSION: raw::RedisModuleCommandInfoVersion = raw::RedisModuleCommandInfoVersion {
+    version: 1,
+    sizeof_historyentry: mem::size_of::<raw::RedisModuleCommandHistoryEntry>(),
+    sizeof_keyspec: mem::size_of::<raw::RedisModuleCommandKeySpec>(),
+    sizeof_arg: mem::size_of::<raw::RedisModuleCommandArg>(),
+};
+
+type List = Vec<raw::RedisModuleCommandArg>;
+
+/// The words as the server's list of arguments, ended by zeros. `lists` keeps all the lists alive;
+/// moving a list within it does not move the list's elements.
+fn list_of(words: &[Word], lists: &mut Vec<List>) -> *mut raw::RedisModuleCommandArg {
+    let mut list: List = words.iter().map(|word| argument(word, lists)).collect();
+    // SAFETY: a plain C struct; zeros end the list.
+    list.push(unsafe { mem::zeroed() });
+    let first = list.as_mut_ptr();
+    lists.push(list);
+    first
+}
+
+fn argument(word: &Word, lists: &mut Vec<List>) -> raw::RedisModuleCommandArg {
+    let (kind, parts) = match word.kind {
+        Kind::Key => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY, None),
+        Kind::Integer => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER, None),
+        Kind::Token => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN, None),
+        Kind::OneOf(parts) => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_ONEOF, Some(parts)),
+        Kind::Block(parts) => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_BLOCK, Some(parts)),
+    };
+    let mut flags = raw::REDISMODULE_CMD_ARG_NONE;
+    if word.optional {
+        flags |= raw::REDISMODULE_CMD_ARG_OPTIONAL;
+    }
+    if word.multiple {
+        flags |= raw::REDISMODULE_CMD_ARG_MULTIPLE;
+    }
+    // SAFETY: a plain C struct, for which zeros mean "nothing".
+    let mut arg: raw::RedisModuleCommandArg = unsafe { mem::zeroed() };
+    arg.name = word.name.as_ptr();
+    arg.type_ = kind;
+    arg.key_spec_index = if matches!(word.kind, Kind::Key) { 0 } else { -1 };
+    arg.token = word.token.map_or(ptr::null::<c_char>(), CStr::as_ptr);
+    arg.flags = flags as c_int;
+    arg.subargs = parts.map_or(ptr::null_mut(), |parts| list_of(parts, lists));
+    arg
+}

@@ -1,0 +1,91 @@
+//! What a command declares of itself: the one source of its registration, its `COMMAND DOCS`, its
+//! key specs and its ACL categories. Const data; [`super::register`] hands it to the server.
+
+use std::ffi::CStr;
+
+/// A command's declaration.
+pub(crate) struct Spec {
+    /// In lower case, as the servers list commands.
+    pub(crate) name: &'static CStr,
+    /// One sentence, for `COMMAND DOCS`.
+    pub(crate) summary: &'static CStr,
+    /// For `COMMAND DOCS`, such as `O(1)`.
+    pub(crate) complexity: &'static CStr,
+    /// The version of the module that brought the command.
+    pub(crate) since: &'static CStr,
+    /// Words with the command's name; negative: at least so many.
+    pub(crate) arity: i32,
+    /// What it does to its key, which is the first word behind the name.
+    pub(crate) access: Access,
+    /// The ACL category of its family, without `@`.
+    pub(crate) category: &'static CStr,
+    /// What may follow, the key first.
+    pub(crate) words: &'static [Word],
+}
+
+/// What a command does to its key.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Reads it: runs on replicas too.
+    Read,
+    /// Reads and writes it.
+    Write,
+}
+
+/// One argument, as `COMMAND DOCS` describes it.
+pub(crate) struct Word {
+    /// What it is called.
+    pub(crate) name: &'static CStr,
+    /// The keyword in front of it, or of a bare keyword.
+    pub(crate) token: Option<&'static CStr>,
+    /// What it is.
+    pub(crate) kind: Kind,
+    /// Whether it may be left out.
+    pub(crate) optional: bool,
+    /// Whether it may be repeated.
+    pub(crate) multiple: bool,
+}
+
+/// What an argument is.
+pub(crate) enum Kind {
+    /// The key.
+    Key,
+    /// A 64-bit integer.
+    Integer,
+    /// The keyword alone.
+    Token,
+    /// One of these.
+    OneOf(&'static [Word]),
+    /// All of these, in order.
+    Block(&'static [Word]),
+}
+
+impl Word {
+    /// The key.
+    pub(crate) const KEY: Self = Self::new(c"key", Kind::Key);
+
+    /// An argument that is there once.
+    pub(crate) const fn new(name: &'static CStr, kind: Kind) -> Self {
+        Self { name, token: None, kind, optional: false, multiple: false }
+    }
+
+    /// An integer behind a keyword.
+    pub(crate) const fn option(name: &'static CStr, token: &'static CStr) -> Self {
+        Self { token: Some(token), ..Self::new(name, Kind::Integer) }
+    }
+
+    /// A keyword alone.
+    pub(crate) const fn keyword(name: &'static CStr, token: &'static CStr) -> Self {
+        Self { token: Some(token), ..Self::new(name, Kind::Token) }
+    }
+
+    /// The same, to be left out at will.
+    pub(crate) const fn optional(self) -> Self {
+        Self { optional: true, ..self }
+    }
+
+    /// The same, once or more.
+    pub(crate) const fn multiple(self) -> Self {
+        Self { multiple: true, ..self }
+    }
+}
