@@ -83,43 +83,43 @@ struct Scanner<'a> {
     rest: &'a [u8],
 }
 
-impl<'a> Scanner<'a> {
+impl Scanner<'_> {
     fn bucket(&mut self) -> Option<Bucket> {
-        let tat = self.take(TAT_WIDTH).and_then(digits::parse_padded)?;
-        let remainder = match self.rest.first() {
-            Some(b'+') => {
-                self.mark(b'+')?;
-                Some(self.digits())
-            }
-            _ => None,
-        };
+        let tat = self.padded(TAT_WIDTH)?;
+        // The remainder's width is that of a count not read yet: keep its place, come back to it.
+        let mut remainder = None;
+        if self.rest.first() == Some(&b'+') {
+            self.mark(b'+')?;
+            let width = self.rest.iter().position(|byte| *byte == b':')?;
+            remainder = Some((self.padded(width)?, width));
+        }
         self.mark(b':')?;
-        let count = digits::parse_u64(self.digits())?;
+        let count = self.number()?;
         self.mark(b'/')?;
-        let period = digits::parse_u64(self.digits())?;
+        let period = self.number()?;
         self.mark(b':')?;
-        let burst = digits::parse_u64(self.digits())?;
+        let burst = self.number()?;
         let quota = Quota::new(count, Millis::new(period)?, burst).ok()?;
         let remainder = match (remainder, quota.has_remainder()) {
-            (Some(r), true) if r.len() == digits::width(count) => digits::parse_padded(r)?,
+            (Some((r, width)), true) if width == digits::width(count) => r,
             (None, false) => 0,
             _ => return None,
         };
         Bucket::from_parts(quota, tat, remainder)
     }
 
-    fn take(&mut self, n: usize) -> Option<&'a [u8]> {
-        let (taken, rest) = self.rest.split_at_checked(n)?;
+    /// A field of fixed width.
+    fn padded(&mut self, width: usize) -> Option<u64> {
+        let (field, rest) = self.rest.split_at_checked(width)?;
         self.rest = rest;
-        Some(taken)
+        digits::parse_padded(field)
     }
 
-    /// All bytes up to the next mark; whether they are digits is for the caller to see.
-    fn digits(&mut self) -> &'a [u8] {
-        let end = self.rest.iter().position(|byte| !byte.is_ascii_digit()).unwrap_or(self.rest.len());
-        let (taken, rest) = self.rest.split_at(end);
+    /// A number of canonical digits, up to whatever is no digit.
+    fn number(&mut self) -> Option<u64> {
+        let (number, rest) = digits::parse_leading(self.rest)?;
         self.rest = rest;
-        taken
+        Some(number)
     }
 
     fn mark(&mut self, mark: u8) -> Option<()> {

@@ -22,10 +22,25 @@ pub fn parse_i64(bytes: &[u8]) -> Result<i64, NotAnInteger> {
 
 /// Parses canonical digits into a `u64`; `None` for anything else.
 pub fn parse_u64(bytes: &[u8]) -> Option<u64> {
+    match parse_leading(bytes)? {
+        (n, []) => Some(n),
+        _ => None,
+    }
+}
+
+/// Parses the canonical digits that `bytes` start with, and returns what follows them; `None` if
+/// there are none, if there is a needless zero in front, or beyond 64 bits.
+pub fn parse_leading(bytes: &[u8]) -> Option<(u64, &[u8])> {
+    let mut rest = bytes;
+    let mut n: u64 = 0;
+    while let [byte @ b'0'..=b'9', after @ ..] = rest {
+        n = n.checked_mul(10)?.checked_add(u64::from(byte - b'0'))?;
+        rest = after;
+    }
     match bytes {
-        [] => None,
-        [b'0', _, ..] => None,
-        _ => parse_padded(bytes),
+        [b'0', b'0'..=b'9', ..] => None,
+        _ if rest.len() == bytes.len() => None,
+        _ => Some((n, rest)),
     }
 }
 
@@ -35,17 +50,8 @@ pub fn parse_padded(bytes: &[u8]) -> Option<u64> {
     if bytes.is_empty() {
         return None;
     }
-    // 19 digits always fit 64 bits, so the common case needs no overflow check.
-    let (safe, rest) = bytes.split_at(bytes.len().min(19));
     let mut n: u64 = 0;
-    for byte in safe {
-        let digit = byte.wrapping_sub(b'0');
-        if digit > 9 {
-            return None;
-        }
-        n = n * 10 + u64::from(digit);
-    }
-    for byte in rest {
+    for byte in bytes {
         let digit = byte.wrapping_sub(b'0');
         if digit > 9 {
             return None;
