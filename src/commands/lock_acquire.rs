@@ -2,7 +2,7 @@
 
 use sluice_core::grammar::lock as grammar;
 
-use super::locker::{self, Attempt};
+use super::locker::{self, Attempt, Turn};
 use crate::error::Error;
 use crate::info;
 use crate::lock::held::LockKey;
@@ -36,10 +36,12 @@ impl Command for LockAcquire {
         let (claim, limit) = grammar::parse_acquire(args.behind_key())?;
         let name = args.key().ok_or(Error::WrongType)?;
 
+        // In MULTI and scripts it answers like TRY. Asked beforehand: some servers would answer
+        // nothing at all to an attempt to block there.
+        let turn = if ctx.may_block() { Turn::Behind } else { Turn::Now };
         let mut key = LockKey::open(ctx, name, Mode::Write)?;
-        let reply = match locker::attempt(ctx, name, &mut key, &claim) {
-            // Asked here and not by trying: in MULTI some servers would answer nothing at all.
-            Attempt::Refused(_) if ctx.may_block() => {
+        let reply = match locker::attempt(ctx, name, &mut key, &claim, turn) {
+            Attempt::Refused(_) if turn == Turn::Behind => {
                 waiting::join(ctx, name, &claim, limit)?;
                 waiting::watch_if_any(ctx, name, &key);
                 return Ok(());

@@ -2,7 +2,7 @@
 
 use sluice_core::grammar::lock as grammar;
 
-use super::locker::{self, Attempt};
+use super::locker::{self, Attempt, Turn};
 use crate::error::Error;
 use crate::info;
 use crate::lock::held::LockKey;
@@ -31,7 +31,7 @@ impl Command for LockTry {
         let name = args.key().ok_or(Error::WrongType)?;
 
         let mut key = LockKey::open(ctx, name, Mode::Write)?;
-        let reply = match locker::attempt(ctx, name, &mut key, &claim) {
+        let reply = match locker::attempt(ctx, name, &mut key, &claim, Turn::Now) {
             Attempt::Granted(reply) => reply,
             Attempt::Own(reply) | Attempt::Refused(reply) => {
                 info::LOCK_REFUSED.add(1);

@@ -32,18 +32,34 @@ pub(super) enum Attempt {
     Refused(Reply),
 }
 
+/// Who comes first when somebody waits already.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Turn {
+    /// All who wait, whatever the lock.
+    Behind,
+    /// They do, but not over a vacancy that nobody has looked at yet.
+    Now,
+}
+
 /// Takes the lock if it is free and nobody who waits comes first.
-pub(super) fn attempt(ctx: &Context<'_>, name: Arg<'_>, key: &mut LockKey<'_>, claim: &Claim<'_>) -> Attempt {
+pub(super) fn attempt(
+    ctx: &Context<'_>,
+    name: Arg<'_>,
+    key: &mut LockKey<'_>,
+    claim: &Claim<'_>,
+    turn: Turn,
+) -> Attempt {
     if let Some(own) = key.view().own(claim.owner) {
         return Attempt::Own(own);
     }
     let place = waiting::place(ctx, name);
-    if key.view().admits(claim.holders) && waiting::lets_pass(place.as_ref(), key) {
-        let reply = key.grant(claim);
-        if let Some(place) = place {
-            waiting::watch(&place, key);
-        }
-        return Attempt::Granted(reply);
+    let first = place.as_ref().is_none_or(|place| turn == Turn::Now && waiting::lets_pass(place, key));
+    if !first || !key.view().admits(claim.holders) {
+        return Attempt::Refused(key.view().refusal(claim.holders));
     }
-    Attempt::Refused(key.view().refusal(claim.holders))
+    let reply = key.grant(claim);
+    if let Some(place) = place {
+        waiting::watch(&place, key);
+    }
+    Attempt::Granted(reply)
 }

@@ -73,8 +73,9 @@ impl<'c> LockKey<'c> {
             self.key.delete();
             self.ctx.replicate_del(self.name);
         } else {
-            self.ctx.replicate(LOAD, self.name, &value::load_words(&lock));
+            let words = value::load_words(&lock);
             self.store(lock)?;
+            self.ctx.replicate(LOAD, self.name, &words);
         }
         self.ctx.signal_modified(self.name);
         drop(self.key); // those who are told may open it
@@ -87,8 +88,9 @@ impl<'c> LockKey<'c> {
     /// Replaces the lock by one that came from elsewhere, whatever was there.
     pub(crate) fn replace(ctx: &'c Context<'c>, name: Arg<'c>, lock: Lock) -> Result<(), Error> {
         let mut key = Self::open(ctx, name, Mode::Write)?;
-        ctx.replicate(LOAD, name, &value::load_words(&lock));
+        let words = value::load_words(&lock);
         key.store(lock)?;
+        ctx.replicate(LOAD, name, &words);
         ctx.signal_modified(name);
         Ok(())
     }

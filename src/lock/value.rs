@@ -4,14 +4,14 @@ use std::ffi::CStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use sluice_core::grammar::lock::encode_load;
 use sluice_core::lock::{Fences, Holder, Lock, MAX_HOLDERS};
 
 use super::waiting;
 use crate::info;
-use crate::server::{DataType, Defrag, Digest, OwnedArg, Rdb, now};
+use crate::server::{DataType, Defrag, Digest, OwnedArg, Rdb, now, warn};
 
 /// The command that replicas and AOF get.
 pub(crate) const LOAD: &CStr = c"LOCK.LOAD";
@@ -47,10 +47,15 @@ pub(crate) fn note_fences(lock: &Lock) -> bool {
     believed
 }
 
-/// The server has evicted a key; counted if it was a lock.
+/// The server has evicted a key; counted if it was a lock, and said once in the log: a module
+/// cannot keep a key from being evicted, so all it can do is tell.
 pub(crate) fn evicted(db: i32, key: &[u8]) {
+    static WARNED: Once = Once::new();
     if LAST_UNLINKED.swap(0, Ordering::Relaxed) == hash(db, key) {
         info::LOCK_EVICTED.add(1);
+        WARNED.call_once(|| {
+            warn("a lock was evicted while it was held; see sluice_lock_evicted and maxmemory-policy");
+        });
     }
 }
 

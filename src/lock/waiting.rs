@@ -98,11 +98,14 @@ pub(crate) fn count(place: &Place) -> usize {
     with_state(|state| state.waiters.count(place))
 }
 
-/// Whether a claim that did not wait comes before those that do: only over a vacancy that the
-/// head could have taken, had it been looked at yet.
-pub(crate) fn lets_pass(place: Option<&Place>, key: &LockKey<'_>) -> bool {
-    let Some(place) = place else { return true };
-    with_state(|state| state.waiters.head(place).is_none_or(|head| key.view().admits(head.claim().holders)))
+/// Whether a TRY comes before those that wait: only over a vacancy that the head could have taken,
+/// had it been looked at yet, such as a lease that has just expired.
+pub(crate) fn lets_pass(place: &Place, key: &LockKey<'_>) -> bool {
+    head_holders(place).is_none_or(|holders| key.view().admits(holders))
+}
+
+fn head_holders(place: &Place) -> Option<usize> {
+    with_state(|state| state.waiters.head(place).map(|head| head.claim().holders))
 }
 
 /// Makes the client of the running command wait. Its owner's older wait ends.
@@ -194,8 +197,7 @@ pub(crate) fn watch_if_any(ctx: &Context<'_>, name: Arg<'_>, key: &LockKey<'_>) 
 
 /// Sets the alarm of a key for when the head of its queue may be granted.
 pub(crate) fn watch(place: &Place, key: &LockKey<'_>) {
-    let holders = with_state(|state| state.waiters.head(place).map(|head| head.claim().holders));
-    if let Some(holders) = holders {
+    if let Some(holders) = head_holders(place) {
         let ms = if key.view().admits(holders) { 0 } else { key.view().opens_in_ms(holders).unwrap_or(0) };
         set_alarm(place, ms.min(CHECK_MS));
     }

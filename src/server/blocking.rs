@@ -98,7 +98,7 @@ extern "C" fn answer(
     argc: c_int,
 ) -> c_int {
     let id = id_of(ctx);
-    drop(take(id));
+    take(id);
     // SAFETY: the server's own parameters for the callback now running.
     let (ctx, args) = unsafe { (Context::new(ctx), Args::new(argv, argc)) };
     if catch_unwind(AssertUnwindSafe(|| waiting::answer(&ctx, args, id))).is_err() {
@@ -110,13 +110,13 @@ extern "C" fn answer(
 /// The client is gone, or has been told -UNBLOCKED or -MOVED.
 extern "C" fn disconnected(ctx: *mut raw::RedisModuleCtx, _handle: *mut raw::RedisModuleBlockedClient) {
     let id = id_of(ctx);
-    drop(take(id));
+    take(id);
     let _ = catch_unwind(|| waiting::gone(id));
 }
 
 /// The last that is heard of a wait.
 extern "C" fn forget(_ctx: *mut raw::RedisModuleCtx, id: *mut c_void) {
     let id = id.addr() as u64;
-    drop(take(id));
+    take(id);
     let _ = catch_unwind(|| waiting::gone(id));
 }

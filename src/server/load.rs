@@ -75,7 +75,11 @@ impl<'a> Loading<'a> {
     }
 }
 
-/// Writes a warning to the server's log.
+/// Writes a warning to the server's log, whatever is running.
+pub(crate) fn warn(text: &str) {
+    log_warning(background(), text);
+}
+
 fn log_warning(ctx: *mut raw::RedisModuleCtx, text: &str) {
     let Ok(text) = CString::new(text) else { return };
     // SAFETY: the table is filled, every server has this function, and the text is an argument of

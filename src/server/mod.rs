@@ -32,7 +32,7 @@ pub(crate) use context::{Context, now};
 pub(crate) use datatype::{DataType, Defrag, Digest, Rdb};
 pub(crate) use info::Section;
 pub(crate) use key::{Key, Mode, Refused, Value};
-pub(crate) use load::{LoadError, Loading};
+pub(crate) use load::{LoadError, Loading, warn};
 pub(crate) use register::Command;
 pub(crate) use settings::NumericSetting;
 pub(crate) use spec::{Access, Kind, Spec, Word};
