@@ -1,0 +1,47 @@
+//! A thin client for Sluice, the module that gives Redis and Valkey exact rate limits and honest
+//! locks, over the [`redis`] crate.
+//!
+//! Everything that is sent is spelled by the grammar that the module parses, and the one decision
+//! that is ever made here (a limiter whose server is out of reach) is made by the module's own code.
+//!
+//! | you want | take |
+//! |---|---|
+//! | requests that wait their turn, first in, first out over all processes | [`Limiter::acquire`] |
+//! | to refuse what is too much | [`Limiter::try_acquire`] |
+//! | a job that never overlaps with itself | [`Locks`] |
+//! | the bare commands, also without tokio | [`SluiceCommands`], [`AsyncSluiceCommands`], [`SluicePipeline`] |
+//!
+//! Features: `tokio` (default) for everything asynchronous, `cluster` for [`Locks`] and pipelines over
+//! a cluster client, `tracing` for events.
+#![forbid(unsafe_code)]
+
+#[macro_use]
+mod event;
+
+mod commands;
+mod decision;
+mod error;
+mod info;
+mod limit;
+mod limits;
+mod lock_reply;
+
+pub mod command;
+
+#[cfg(feature = "tokio")]
+mod limiter;
+#[cfg(feature = "tokio")]
+mod locks;
+
+#[cfg(feature = "tokio")]
+pub use commands::AsyncSluiceCommands;
+pub use commands::{SluiceCommands, SluicePipeline};
+pub use decision::{Decision, LimitReply};
+pub use error::{Error, Result, is_module_missing};
+pub use info::{Holder, LimitInfo, LockInfo};
+pub use limit::{Limit, LimitError};
+#[cfg(feature = "tokio")]
+pub use limiter::{Limiter, Outage};
+pub use limits::Limits;
+pub use lock_reply::LockReply;
+pub use redis;

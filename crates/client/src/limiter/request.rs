@@ -1,0 +1,91 @@
+//! One call to the server that survives the future that made it.
+//!
+//! Dropping a future of the `redis` crate does not take back what was sent: the server may grant a
+//! turn that nobody hears of. So the reply of a reservation is always awaited, by a task if the caller
+//! is gone, and the turn is handed on then. It is never returned blindly: a call that was refused
+//! would mint tokens.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use redis::Cmd;
+use redis::aio::ConnectionLike;
+use tokio::runtime::Handle;
+use tokio::time::{Instant, timeout};
+
+use super::Shared;
+use super::queue::{Place, Queue};
+use crate::{Error, LimitReply, Result};
+
+/// Sends one command and waits for its answer up to the deadline. A command that is still to be sent
+/// at the deadline (the connection is being made again) is dropped with its future, so that none is
+/// sent when nobody waits for it any more.
+pub(super) async fn ask<C>(mut connection: C, command: Cmd, deadline: Duration) -> Result<LimitReply>
+where
+    C: ConnectionLike,
+{
+    match timeout(deadline, command.query_async(&mut connection)).await {
+        Ok(reply) => Ok(reply?),
+        Err(_) => Err(Error::TimedOut(deadline)),
+    }
+}
+
+type Answer = (Result<LimitReply>, Instant);
+
+/// A reservation whose reply is outstanding.
+pub(super) struct Request<C: ConnectionLike + Clone + Send + Sync + 'static> {
+    /// None once it has been answered.
+    waiting: Option<(Pin<Box<dyn Future<Output = Answer> + Send>>, Place)>,
+    queue: Arc<Queue<C>>,
+    deadline: Duration,
+    /// The runtime it was first polled on; before that nothing has been sent.
+    sent_on: Option<Handle>,
+}
+
+impl<C: ConnectionLike + Clone + Send + Sync + 'static> Request<C> {
+    pub(super) fn new(shared: &Shared<C>, deadline: Duration, command: Cmd, place: Place) -> Self {
+        let connection = shared.connection.clone();
+        let answer = async move {
+            let reply = ask(connection, command, deadline).await;
+            (reply, Instant::now())
+        };
+        let queue = Arc::clone(&shared.queue);
+        Self { waiting: Some((Box::pin(answer), place)), queue, deadline, sent_on: None }
+    }
+}
+
+impl<C: ConnectionLike + Clone + Send + Sync + 'static> Future for Request<C> {
+    type Output = (Result<LimitReply>, Instant, Place);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.sent_on.is_none() {
+            self.sent_on = Some(Handle::current());
+        }
+        let Some((answer, _)) = &mut self.waiting else { return Poll::Pending };
+        let (reply, answered) = ready!(answer.as_mut().poll(cx));
+        match self.waiting.take() {
+            Some((_, place)) => Poll::Ready((reply, answered, place)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl<C: ConnectionLike + Clone + Send + Sync + 'static> Drop for Request<C> {
+    fn drop(&mut self) {
+        let (Some((answer, place)), Some(runtime)) = (self.waiting.take(), self.sent_on.take()) else {
+            return;
+        };
+        let (queue, deadline) = (Arc::clone(&self.queue), self.deadline);
+        runtime.spawn(async move {
+            let (Ok(reply), answered) = answer.await else { return };
+            let wait = reply.decision().wait();
+            if !wait.is_zero() {
+                event!(debug, "a turn came for a caller who is gone");
+                queue.hand_on(place, answered + wait, deadline);
+            }
+        });
+    }
+}

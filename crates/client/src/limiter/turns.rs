@@ -1,0 +1,146 @@
+//! Who waits for one key and limits in this process, and which turns there are.
+//!
+//! Turns and waiters are two lists in the order of time, as long as each other: the first waiter goes
+//! at the first turn, and so on. When a waiter leaves, the *last* turn is taken out, and so everybody
+//! behind the one who left has moved up, without anything being moved.
+//!
+//! A waiter came with a turn of its own. Its place can only get better, so the time of that turn is
+//! always late enough: whoever asks at that time is in time.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tokio::time::Instant;
+
+/// When a turn is due; the number tells turns of one instant apart, in the order of their coming.
+pub(super) type Turn = (Instant, u64);
+
+/// The turns of one key and limits, with a `W` for each that waits.
+pub(super) struct Turns<W> {
+    turns: BTreeSet<Turn>,
+    waiters: BTreeMap<Turn, W>,
+}
+
+/// What follows when a waiter gives up before its time.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Freed {
+    /// The turn that nobody here has a use for: to be offered back to where it came from.
+    pub(super) last: Instant,
+    /// A turn that somebody else has now, and at whose time nobody looks: the one who left had.
+    pub(super) unwatched: Option<Instant>,
+}
+
+impl<W> Turns<W> {
+    pub(super) const fn new() -> Self {
+        Self { turns: BTreeSet::new(), waiters: BTreeMap::new() }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.waiters.is_empty()
+    }
+
+    /// A waiter comes, with a turn.
+    pub(super) fn join(&mut self, turn: Turn, waiter: W) {
+        self.turns.insert(turn);
+        self.waiters.insert(turn, waiter);
+    }
+
+    /// Takes out those whose time has come, the first of them first.
+    pub(super) fn next(&mut self, now: Instant) -> Option<W> {
+        let (due, _) = *self.turns.first()?;
+        if due > now {
+            return None;
+        }
+        self.turns.pop_first();
+        self.waiters.pop_first().map(|(_, waiter)| waiter)
+    }
+
+    /// A waiter leaves. `None` if its time has come already: then there is nothing to give up. Call
+    /// [`Self::next`] first.
+    pub(super) fn leave(&mut self, waiter: Turn) -> Option<Freed> {
+        self.waiters.remove(&waiter)?;
+        let (last, _) = self.turns.pop_last()?;
+        let unwatched = self.turns.contains(&waiter).then_some(waiter.0);
+        Some(Freed { last, unwatched })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    /// Four who wait, at 1, 2, 3 and 4 s.
+    fn four(start: Instant) -> Turns<u64> {
+        let mut turns = Turns::new();
+        for n in 1..=4 {
+            turns.join((at(start, n), n), n);
+        }
+        turns
+    }
+
+    fn at(start: Instant, seconds: u64) -> Instant {
+        start + Duration::from_secs(seconds)
+    }
+
+    fn due(turns: &mut Turns<u64>, now: Instant) -> Vec<u64> {
+        std::iter::from_fn(|| turns.next(now)).collect()
+    }
+
+    #[test]
+    fn everybody_goes_at_their_time() {
+        let start = Instant::now();
+        let mut turns = four(start);
+        assert_eq!(due(&mut turns, start), []);
+        assert_eq!(due(&mut turns, at(start, 1)), [1]);
+        assert_eq!(due(&mut turns, at(start, 3)), [2, 3]);
+        assert_eq!(due(&mut turns, at(start, 9)), [4]);
+        assert!(turns.is_empty());
+    }
+
+    #[test]
+    fn all_behind_one_who_leaves_move_up_and_the_last_turn_is_free() {
+        let start = Instant::now();
+        let mut turns = four(start);
+        let freed = turns.leave((at(start, 2), 2));
+        assert_eq!(freed, Some(Freed { last: at(start, 4), unwatched: Some(at(start, 2)) }));
+        assert_eq!(due(&mut turns, at(start, 1)), [1]);
+        assert_eq!(due(&mut turns, at(start, 2)), [3]);
+        assert_eq!(due(&mut turns, at(start, 3)), [4]);
+    }
+
+    #[test]
+    fn the_last_who_leaves_frees_their_own_turn() {
+        let start = Instant::now();
+        let mut turns = four(start);
+        let freed = turns.leave((at(start, 4), 4));
+        assert_eq!(freed, Some(Freed { last: at(start, 4), unwatched: None }));
+        for n in [1, 2, 3] {
+            assert!(turns.leave((at(start, n), n)).is_some());
+        }
+        assert!(turns.is_empty() && turns.turns.is_empty());
+    }
+
+    #[test]
+    fn who_has_gone_has_nothing_to_give_up() {
+        let start = Instant::now();
+        let mut turns = four(start);
+        assert_eq!(due(&mut turns, at(start, 1)), [1]);
+        assert_eq!(turns.leave((at(start, 1), 1)), None);
+        assert_eq!(due(&mut turns, at(start, 2)), [2]);
+    }
+
+    #[test]
+    fn nobody_ever_goes_later_than_the_turn_they_came_with() {
+        let start = Instant::now();
+        let mut turns = four(start);
+        // An answer that was read late belongs where its time puts it.
+        turns.join((start + Duration::from_millis(2500), 5), 5);
+        assert!(turns.leave((at(start, 1), 1)).is_some());
+        assert_eq!(due(&mut turns, at(start, 1)), [2]);
+        assert_eq!(due(&mut turns, at(start, 2)), [5]);
+        assert_eq!(due(&mut turns, start + Duration::from_millis(2500)), [3]);
+        assert_eq!(due(&mut turns, at(start, 3)), [4]);
+        assert!(turns.is_empty());
+    }
+}
