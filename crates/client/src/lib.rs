@@ -44,4 +44,10 @@ pub use limit::{Limit, LimitError};
 pub use limiter::{Limiter, Outage};
 pub use limits::Limits;
 pub use lock_reply::LockReply;
+#[cfg(feature = "tokio")]
+pub use locks::{Attempt, Connect, Guard, Lock, Locks, NotReleased};
 pub use redis;
+
+#[cfg(all(doctest, feature = "tokio"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

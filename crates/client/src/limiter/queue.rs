@@ -53,15 +53,22 @@ pub(super) struct Queue<C> {
 
 #[derive(Default)]
 struct State {
-    places: HashMap<Place, Turns<oneshot::Sender<()>>>,
+    places: HashMap<Place, Waiters>,
     /// Turns on their way back to the server. An entry exists while a task sees to it.
     returns: HashMap<Place, Vec<Instant>>,
+}
+
+struct Waiters {
+    turns: Turns<oneshot::Sender<()>>,
+    /// Somebody gave up, and a task wakes those who have moved up. Until then all wake by themselves,
+    /// at the turn they came with.
+    driven: bool,
 }
 
 impl State {
     /// Lets those go whose time has come.
     fn advance(&mut self, place: &Place, now: Instant) {
-        let Some(turns) = self.places.get_mut(place) else { return };
+        let Some(Waiters { turns, .. }) = self.places.get_mut(place) else { return };
         while let Some(waiter) = turns.next(now) {
             // Whoever does not listen any more is about to leave, at or after its time: it lapses.
             let _ = waiter.send(());
@@ -100,36 +107,40 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Queue<C> {
     fn join(&self, place: &Place, due: Instant) -> (Turn, oneshot::Receiver<()>) {
         let (call, called) = oneshot::channel();
         let turn = (due, self.coming.fetch_add(1, Ordering::Relaxed));
-        locked(&self.state).places.entry(place.clone()).or_insert_with(Turns::new).join(turn, call);
+        let mut state = locked(&self.state);
+        let new = || Waiters { turns: Turns::new(), driven: false };
+        state.places.entry(place.clone()).or_insert_with(new).turns.join(turn, call);
         (turn, called)
     }
 
     /// A waiter is gone. If its time has not come, those behind it move up.
     fn leave(self: &Arc<Self>, waiter: &Waiting<'_, C>) {
         let (place, now) = (&waiter.place, Instant::now());
-        let freed = {
-            let mut state = locked(&self.state);
-            state.advance(place, now);
-            let Some(turns) = state.places.get_mut(place) else { return };
-            let freed = turns.leave(waiter.turn);
-            if turns.is_empty() {
-                state.places.remove(place);
-            }
-            freed
-        };
-        let Some(freed) = freed else { return };
-        if let Some(due) = freed.unwatched {
-            let (queue, place) = (Arc::clone(self), place.clone());
-            waiter.runtime.spawn(async move {
-                sleep_until(due).await;
-                locked(&queue.state).advance(&place, Instant::now());
-            });
+        let mut state = locked(&self.state);
+        state.advance(place, now);
+        let Some(Waiters { turns, driven }) = state.places.get_mut(place) else { return };
+        let Some(last) = turns.leave(waiter.turn) else { return };
+        if turns.is_empty() {
+            state.places.remove(place);
+        } else if !std::mem::replace(driven, true) {
+            waiter.runtime.spawn(Arc::clone(self).drive(place.clone()));
         }
+        drop(state);
         match place.origin {
             Origin::Local => {
-                self.engine.give_up(&place.key, &place.limits, freed.last.saturating_duration_since(now));
+                self.engine.give_up(&place.key, &place.limits, last.saturating_duration_since(now));
             }
-            Origin::Server => self.offer_back(waiter, freed.last),
+            Origin::Server => self.offer_back(waiter, last),
+        }
+    }
+
+    /// Lets everybody of a place go at the turn they have now, until nobody is left.
+    async fn drive(self: Arc<Self>, place: Place) {
+        loop {
+            let first = locked(&self.state).places.get(&place).and_then(|waiters| waiters.turns.first());
+            let Some(due) = first else { return };
+            sleep_until(due).await;
+            locked(&self.state).advance(&place, Instant::now());
         }
     }
 
@@ -179,16 +190,11 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Returning<C> {
     fn latest(&mut self) -> Option<Instant> {
         let mut state = locked(&self.queue.state);
         let returns = state.returns.get_mut(&self.place)?;
-        let latest = returns.iter().copied().max();
-        match latest {
-            // One of several that are due at once: the others stay.
-            Some(due) => {
-                drop(returns.iter().position(|other| *other == due).map(|at| returns.swap_remove(at)))
-            }
-            None => {
-                state.returns.remove(&self.place);
-                self.done = true;
-            }
+        returns.sort_unstable();
+        let latest = returns.pop();
+        if latest.is_none() {
+            state.returns.remove(&self.place);
+            self.done = true;
         }
         latest
     }

@@ -5,7 +5,7 @@
 //! behind the one who left has moved up, without anything being moved.
 //!
 //! A waiter came with a turn of its own. Its place can only get better, so the time of that turn is
-//! always late enough: whoever asks at that time is in time.
+//! always late enough: whoever asks at that time is never too early.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,15 +18,6 @@ pub(super) type Turn = (Instant, u64);
 pub(super) struct Turns<W> {
     turns: BTreeSet<Turn>,
     waiters: BTreeMap<Turn, W>,
-}
-
-/// What follows when a waiter gives up before its time.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Freed {
-    /// The turn that nobody here has a use for: to be offered back to where it came from.
-    pub(super) last: Instant,
-    /// A turn that somebody else has now, and at whose time nobody looks: the one who left had.
-    pub(super) unwatched: Option<Instant>,
 }
 
 impl<W> Turns<W> {
@@ -54,13 +45,16 @@ impl<W> Turns<W> {
         self.waiters.pop_first().map(|(_, waiter)| waiter)
     }
 
-    /// A waiter leaves. `None` if its time has come already: then there is nothing to give up. Call
-    /// [`Self::next`] first.
-    pub(super) fn leave(&mut self, waiter: Turn) -> Option<Freed> {
+    /// When the first turn is due.
+    pub(super) fn first(&self) -> Option<Instant> {
+        self.turns.first().map(|(due, _)| *due)
+    }
+
+    /// A waiter leaves, and the last turn is free: nobody here has a use for it. `None` if the time of
+    /// the waiter has come already: then there is nothing to give up. Call [`Self::next`] first.
+    pub(super) fn leave(&mut self, waiter: Turn) -> Option<Instant> {
         self.waiters.remove(&waiter)?;
-        let (last, _) = self.turns.pop_last()?;
-        let unwatched = self.turns.contains(&waiter).then_some(waiter.0);
-        Some(Freed { last, unwatched })
+        self.turns.pop_last().map(|(due, _)| due)
     }
 }
 
@@ -103,7 +97,8 @@ mod tests {
         let start = Instant::now();
         let mut turns = four(start);
         let freed = turns.leave((at(start, 2), 2));
-        assert_eq!(freed, Some(Freed { last: at(start, 4), unwatched: Some(at(start, 2)) }));
+        assert_eq!(freed, Some(at(start, 4)));
+        assert_eq!(turns.first(), Some(at(start, 1)));
         assert_eq!(due(&mut turns, at(start, 1)), [1]);
         assert_eq!(due(&mut turns, at(start, 2)), [3]);
         assert_eq!(due(&mut turns, at(start, 3)), [4]);
@@ -114,7 +109,7 @@ mod tests {
         let start = Instant::now();
         let mut turns = four(start);
         let freed = turns.leave((at(start, 4), 4));
-        assert_eq!(freed, Some(Freed { last: at(start, 4), unwatched: None }));
+        assert_eq!(freed, Some(at(start, 4)));
         for n in [1, 2, 3] {
             assert!(turns.leave((at(start, n), n)).is_some());
         }

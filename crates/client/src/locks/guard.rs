@@ -1,0 +1,222 @@
+//! A lock that is held.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep};
+
+use super::claim::Claim;
+use super::connect::{Connect, Line};
+use super::lease::Lease;
+use crate::{Error, LockReply, Result, command};
+
+/// A lock that is held, until it is released, dropped, or its lease ends.
+///
+/// The lease ends by itself, whatever this process believes: while the process is paused, or cut off
+/// from the server. So look at [`Self::valid_for`] before each step that must not overlap, or wait for
+/// [`Self::lost`] beside the work, and send [`Self::fence`] along with every write, so that what the
+/// lock protects can refuse one that comes too late.
+///
+/// Dropping it hands the release to the runtime it was acquired on, wherever it is dropped, and
+/// neither blocks nor panics. [`Self::release`] also says whether it worked.
+#[must_use = "a guard that is dropped releases the lock at once"]
+pub struct Guard<K: Connect = redis::Client> {
+    claim: Claim<K>,
+    lease: Arc<Lease>,
+    fence: u64,
+    renewal: Option<AbortHandle>,
+}
+
+impl<K: Connect> Guard<K> {
+    pub(super) fn new(claim: Claim<K>, fence: u64, until: Instant) -> Self {
+        Self { claim, lease: Arc::new(Lease::new(until)), fence, renewal: None }
+    }
+
+    /// The fencing token: larger than that of every grant before this one on this server, for
+    /// whatever key, and below 2^53.
+    pub fn fence(&self) -> u64 {
+        self.fence
+    }
+
+    /// The name under which the lock is held, as `LOCK.INFO` shows it.
+    pub fn owner(&self) -> &[u8] {
+        &self.claim.owner
+    }
+
+    /// How long the lock is certain to be held still; zero when it is not certain any more.
+    ///
+    /// It asks nobody: it is the lease by this process's monotonic clock, counted from before the
+    /// command was sent, so never more than the server grants. On Linux that clock stands still while
+    /// the machine is suspended; against that only the fence helps.
+    pub fn valid_for(&self) -> Duration {
+        self.lease.left()
+    }
+
+    /// Ends when the lock is lost: the server says that it is held no more, or the time is over in
+    /// which it was certain to be.
+    pub async fn lost(&self) {
+        self.lease.end().await;
+    }
+
+    /// Sets what is left of the lease to `lease`, which may be less than it is now. False: the lock is
+    /// lost; an ended lease is never revived.
+    ///
+    /// After an error that [is ambiguous](Error::is_unreachable), call it again: it tells the truth.
+    pub async fn extend(&self, lease: Duration) -> Result<bool> {
+        extend(
+            &self.claim.line,
+            &self.claim.key,
+            &self.claim.owner,
+            &self.lease,
+            lease,
+            self.claim.line.deadline,
+        )
+        .await
+    }
+
+    /// Renews the lease from now on, every third of it, until the guard is gone or the lock is lost. A
+    /// server out of reach is asked again for as long as the lease lasts. Calling it twice is once.
+    pub fn keep_alive(&mut self) {
+        if self.renewal.is_some() {
+            return;
+        }
+        let Claim { line, key, owner, lease, runtime, .. } = &self.claim;
+        let renewal = Renewal {
+            line: Arc::clone(line),
+            key: Arc::clone(key),
+            owner: Arc::clone(owner),
+            ttl: *lease,
+            lease: Arc::clone(&self.lease),
+        };
+        self.renewal = Some(runtime.spawn(renewal.run()).abort_handle());
+    }
+
+    /// Releases the lock. False: it was not held any more.
+    ///
+    /// # Errors
+    /// When the server does not answer, the error gives the guard back: try again, or drop it and
+    /// leave it to the runtime. If this future is dropped, the guard is.
+    pub async fn release(mut self) -> Result<bool, NotReleased<K>> {
+        match self.claim.release().await {
+            Ok(held) => Ok(held),
+            Err(error) => Err(NotReleased { guard: self, error }),
+        }
+    }
+}
+
+impl<K: Connect> Drop for Guard<K> {
+    fn drop(&mut self) {
+        // Before the claim's release. A renewal that is on its way already does no harm: it cannot
+        // revive a lease.
+        if let Some(renewal) = self.renewal.take() {
+            renewal.abort();
+        }
+    }
+}
+
+impl<K: Connect> fmt::Debug for Guard<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Guard")
+            .field("key", &String::from_utf8_lossy(&self.claim.key))
+            .field("owner", &String::from_utf8_lossy(&self.claim.owner))
+            .field("fence", &self.fence)
+            .field("valid_for", &self.valid_for())
+            .finish_non_exhaustive()
+    }
+}
+
+/// The release was not confirmed; the guard is still there.
+pub struct NotReleased<K: Connect = redis::Client> {
+    /// The guard, to try again.
+    pub guard: Guard<K>,
+    /// Why.
+    pub error: Error,
+}
+
+impl<K: Connect> fmt::Debug for NotReleased<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("NotReleased").field("guard", &self.guard).field("error", &self.error).finish()
+    }
+}
+
+impl<K: Connect> fmt::Display for NotReleased<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the lock may still be held: {}", self.error)
+    }
+}
+
+impl<K: Connect> std::error::Error for NotReleased<K> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&self.error)
+    }
+}
+
+/// What keeps a lease alive.
+struct Renewal<K: Connect> {
+    line: Arc<Line<K>>,
+    key: Arc<[u8]>,
+    owner: Arc<[u8]>,
+    ttl: Duration,
+    lease: Arc<Lease>,
+}
+
+impl<K: Connect> Renewal<K> {
+    async fn run(self) {
+        let third = self.ttl / 3;
+        // After a failure there is time for several more tries before the lease ends.
+        let retry = (third / 8).clamp(Duration::from_millis(5), Duration::from_secs(1));
+        let mut pause = third;
+        loop {
+            sleep(pause).await;
+            let left = self.lease.left();
+            if left.is_zero() {
+                event!(warn, "a lease ended before it could be renewed");
+                return;
+            }
+            let deadline = self.line.deadline.min(left);
+            let outcome = extend(&self.line, &self.key, &self.owner, &self.lease, self.ttl, deadline).await;
+            match outcome {
+                Ok(true) => pause = third,
+                Ok(false) => {
+                    event!(warn, "a lock was lost: the server says that it is held no more");
+                    return;
+                }
+                Err(error) => {
+                    event!(warn, "a lease could not be renewed, trying again", error = error);
+                    pause = retry;
+                }
+            }
+        }
+    }
+}
+
+/// EXTEND, and what it means for the lease.
+async fn extend<K: Connect>(
+    line: &Line<K>,
+    key: &[u8],
+    owner: &[u8],
+    lease: &Lease,
+    time: Duration,
+    deadline: Duration,
+) -> Result<bool> {
+    let sent = Instant::now();
+    lease.at_most(sent + time);
+    match line.ask_within(deadline, &command::lock_extend(key, owner, time)).await {
+        Ok(LockReply::Held { left, .. }) => {
+            lease.set(sent + left);
+            Ok(true)
+        }
+        Ok(LockReply::NotHeld { .. }) => {
+            lease.lose();
+            Ok(false)
+        }
+        Err(error @ Error::WrongType(_)) => {
+            // Somebody has written over the lock.
+            lease.lose();
+            Err(error)
+        }
+        Err(error) => Err(error),
+    }
+}

@@ -1,0 +1,106 @@
+//! Waiting in the server, on a connection of its own, and giving the wait up.
+//!
+//! Giving up is more than forgetting: the server may grant the lock at any moment, to somebody who is
+//! no longer there. So a RELEASE is sent behind the ACQUIRE on its own connection, in case it was
+//! granted, and another on a different connection, in case it still waits (a client that is blocked
+//! executes nothing). The server may read that one before the ACQUIRE, so it is sent again until both
+//! replies of the first connection are there. Only then is that one closed.
+
+use std::future::Future;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use redis::RedisResult;
+use tokio::time::{Instant, timeout};
+
+use super::claim::Claim;
+use super::connect::Connect;
+use crate::{LockReply, command};
+
+/// Between two RELEASEs of a wait that is given up.
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// How long beyond the wait and the lease the replies of a wait that is given up are waited for; a
+/// server that has not answered by then is gone.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+type Answer = Pin<Box<dyn Future<Output = RedisResult<LockReply>> + Send>>;
+
+/// A claim that waits in the server: a future of the claim and the reply. The server times it, not
+/// this. Dropping it gives the wait up.
+pub(super) struct Wait<K: Connect>(Option<UnderWay<K>>);
+
+struct UnderWay<K: Connect> {
+    claim: Claim<K>,
+    answer: Answer,
+    connection: K::Connection,
+    block: Duration,
+    sent: bool,
+}
+
+impl<K: Connect> Wait<K> {
+    /// A wait on a connection that nobody else uses. A `block` of zero has no limit.
+    pub(super) fn new(claim: Claim<K>, connection: K::Connection, holders: usize, block: Duration) -> Self {
+        let command = command::lock_acquire(&claim.key, &claim.owner, claim.lease, holders, block);
+        let mut waiting = connection.clone();
+        let answer = Box::pin(async move { command.query_async(&mut waiting).await });
+        Self(Some(UnderWay { claim, answer, connection, block, sent: false }))
+    }
+}
+
+impl<K: Connect> Future for Wait<K> {
+    type Output = (Claim<K>, RedisResult<LockReply>);
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(under_way) = &mut self.0 else { return Poll::Pending };
+        under_way.sent = true;
+        let reply = ready!(under_way.answer.as_mut().poll(cx));
+        match self.0.take() {
+            Some(under_way) => Poll::Ready((under_way.claim, reply)),
+            None => Poll::Pending,
+        }
+    }
+}
+
+// Nothing in it is pinned but what is in a box.
+impl<K: Connect> Unpin for Wait<K> {}
+
+impl<K: Connect> Drop for Wait<K> {
+    fn drop(&mut self) {
+        match self.0.take() {
+            Some(under_way) if under_way.sent => {
+                let runtime = under_way.claim.runtime.clone();
+                runtime.spawn(under_way.give_up());
+            }
+            Some(under_way) => under_way.claim.settle(),
+            None => {}
+        }
+    }
+}
+
+impl<K: Connect> UnderWay<K> {
+    async fn give_up(self) {
+        let Self { claim, answer, mut connection, block, .. } = self;
+        let end =
+            Instant::now() + block.saturating_add(claim.lease).saturating_add(PATIENCE).min(PATIENCE * 1440);
+        let release = claim.release_command();
+        // In this order: what is polled first is sent first.
+        let mut replies = pin!(async {
+            tokio::join!(answer, async { release.query_async::<bool>(&mut connection).await })
+        });
+        let mut answered = None;
+        while answered.is_none() && Instant::now() < end {
+            let again = async {
+                let _ = claim.line.ask::<bool>(&release).await;
+            };
+            // Both at once: an answer may need the other RELEASE, and that one may need a while.
+            let (replied, ()) = tokio::join!(timeout(AGAIN, replies.as_mut()), again);
+            answered = replied.ok();
+        }
+        if let Some((Ok(_), Ok(_))) = answered {
+            claim.settle();
+        }
+        // Otherwise the connection broke, and the claim, dropped here, is released once more.
+    }
+}

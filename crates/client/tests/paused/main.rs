@@ -1,0 +1,9 @@
+//! Turns under a clock that the test moves: tokio's, which stands still until everything waits.
+//!
+//! The server is the module's own grammar and decisions in this process, behind the trait of the
+//! `redis` crate, on that same clock.
+#![cfg(feature = "tokio")]
+
+mod outage;
+mod server;
+mod turns;

@@ -1,0 +1,146 @@
+//! Every command on every kind of connection.
+
+use std::time::Duration;
+
+use redis::aio::ConnectionLike;
+use sluice_client::{
+    AsyncSluiceCommands, Decision, Error, Limit, LimitReply, Limits, LockReply, SluiceCommands,
+    SluicePipeline, is_module_missing,
+};
+use sluice_testing::{Kind, Server, on_both_servers};
+
+const LEASE: Duration = Duration::from_secs(60);
+
+on_both_servers![
+    on_a_plain_connection,
+    on_a_multiplexed_connection,
+    on_a_manager,
+    on_resp3,
+    in_a_pipeline_and_a_transaction,
+    errors_say_what_to_do,
+];
+
+async fn on_a_plain_connection(kind: Kind) {
+    let server = Server::start(kind);
+    tokio::task::spawn_blocking(move || {
+        let mut connection = server.client().get_connection().unwrap();
+        let limits = Limit::per_second(10).burst(20).and(Limit::per_hour(1000).cost(3));
+        let decision = connection.ratelimit_acquire("u", limits).unwrap();
+        assert!(matches!(decision, Decision::Granted { wait: Duration::ZERO, remaining: 19, burst: 20, .. }));
+        assert_eq!(connection.ratelimit_peek("u", limits).unwrap().remaining(), Some(18));
+        assert_eq!(
+            connection.ratelimit_acquire_part("u", Limit::per_second(10).burst(20).cost(50)).unwrap().0,
+            19
+        );
+        assert!(connection.ratelimit_refund("u", limits).unwrap());
+        let info = connection.ratelimit_info("u").unwrap();
+        assert_eq!(info.len(), 2);
+        assert_eq!(info[1].limit, Limit::per_hour(1000));
+        assert!(connection.ratelimit_info("none").unwrap().is_empty());
+
+        let LockReply::Held { fence, left } = connection.lock_try("l", "me", LEASE, 1).unwrap() else {
+            panic!("it is free");
+        };
+        assert_eq!(left, LEASE);
+        let other = connection.lock_try("l", "you", LEASE, 1).unwrap();
+        assert!(matches!(other, LockReply::NotHeld { fence: Some(theirs), .. } if theirs == fence));
+        let info = connection.lock_info("l").unwrap().unwrap();
+        assert_eq!((info.holders[0].owner.as_slice(), info.waiters), (&b"me"[..], 0));
+        assert!(connection.lock_extend("l", "me", LEASE * 2).unwrap().is_held());
+        assert!(connection.lock_release("l", "me").unwrap());
+        let gone = connection.lock_extend("l", "me", LEASE).unwrap();
+        assert_eq!(gone, LockReply::NotHeld { fence: None, retry_after: None });
+        assert_eq!(connection.lock_info("l").unwrap(), None);
+    })
+    .await
+    .unwrap();
+}
+
+/// The same on whatever is asynchronous.
+pub(crate) async fn all_commands(mut connection: impl ConnectionLike + Send, key: &str) {
+    let limits = Limits::from(Limit::per_second(1).burst(2));
+    assert!(connection.ratelimit_acquire(key, limits).await.unwrap().is_granted());
+    assert!(connection.ratelimit_peek(key, limits).await.unwrap().is_granted());
+    assert_eq!(connection.ratelimit_acquire_part(key, limits).await.unwrap().0, 1);
+    let denied = connection.ratelimit_acquire(key, limits).await.unwrap();
+    assert!(denied.retry_after().is_some_and(|time| time <= Duration::from_secs(1)), "{denied:?}");
+    let turn = connection.ratelimit_reserve(key, limits, LEASE).await.unwrap();
+    assert!(turn.wait() > Duration::from_millis(500), "{turn:?}");
+    let forced = connection.ratelimit_force(key, limits).await.unwrap();
+    assert!(matches!(forced, Decision::Forced { over, .. } if over > Duration::from_secs(1)), "{forced:?}");
+    assert!(!connection.ratelimit_give_up(key, limits, turn.wait()).await.unwrap(), "somebody stands behind");
+    assert!(connection.ratelimit_refund(key, limits).await.unwrap());
+    assert!(connection.ratelimit_give_up(key, limits, turn.wait()).await.unwrap());
+    let never = connection.ratelimit_acquire(key, Limit::per_second(1).burst(2).cost(3)).await.unwrap();
+    assert!(matches!(never, Decision::Never { burst: 2, .. }), "{never:?}");
+    assert_eq!(connection.ratelimit_info(key).await.unwrap()[0].limit.capacity(), 2);
+
+    let lock = format!("lock:{key}");
+    assert!(connection.lock_acquire(&lock, "me", LEASE, 2, LEASE).await.unwrap().is_held());
+    assert!(connection.lock_try(&lock, "you", LEASE, 2).await.unwrap().is_held());
+    assert_eq!(connection.lock_info(&lock).await.unwrap().unwrap().holders.len(), 2);
+    assert!(connection.lock_extend(&lock, "me", LEASE).await.unwrap().is_held());
+    assert!(connection.lock_release(&lock, "me").await.unwrap());
+    assert!(!connection.lock_release(&lock, "me").await.unwrap());
+    assert!(connection.lock_release(&lock, b"you").await.unwrap());
+}
+
+async fn on_a_multiplexed_connection(kind: Kind) {
+    let server = Server::start(kind);
+    all_commands(server.client().get_multiplexed_async_connection().await.unwrap(), "k").await;
+}
+
+async fn on_a_manager(kind: Kind) {
+    let server = Server::start(kind);
+    all_commands(server.client().get_connection_manager().await.unwrap(), "k").await;
+}
+
+async fn on_resp3(kind: Kind) {
+    let server = Server::start(kind);
+    let client = redis::Client::open(format!("{}?protocol=resp3", server.url())).unwrap();
+    all_commands(client.get_multiplexed_async_connection().await.unwrap(), "k").await;
+}
+
+async fn in_a_pipeline_and_a_transaction(kind: Kind) {
+    let server = Server::start(kind);
+    let mut connection = server.client().get_multiplexed_async_connection().await.unwrap();
+    let limit = Limit::per_hour(2);
+    for pipeline in [&mut redis::pipe(), redis::pipe().atomic()] {
+        let (first, forced, lock, released): (LimitReply, LimitReply, LockReply, bool) = pipeline
+            .ratelimit_acquire("k", limit)
+            .ratelimit_force("k", limit.cost(2))
+            .lock_acquire("l", "me", LEASE, 1, LEASE)
+            .lock_release("l", "me")
+            .query_async(&mut connection)
+            .await
+            .unwrap();
+        assert!(first.decision().is_granted() && lock.is_held() && released);
+        assert!(matches!(forced.forced(), Decision::Forced { over, .. } if !over.is_zero()));
+        server.ask::<()>("DEL k");
+    }
+}
+
+async fn errors_say_what_to_do(kind: Kind) {
+    let server = Server::start(kind);
+    let mut connection = server.client().get_multiplexed_async_connection().await.unwrap();
+    server.ask::<()>("LPUSH list 1");
+    let error = connection.ratelimit_acquire("list", Limit::per_second(1)).await.unwrap_err();
+    assert!(matches!(error, Error::WrongType(_)), "{error}");
+    let long = Duration::from_secs(3600);
+    let error = connection.ratelimit_reserve("k", Limit::per_second(1), long).await.unwrap_err();
+    assert!(
+        matches!(error, Error::MaxWait(_)) && error.to_string().contains("sluice.max-wait-ms"),
+        "{error}"
+    );
+    let error = connection.lock_try("k", "", LEASE, 1).await.unwrap_err();
+    assert!(matches!(error, Error::Redis(_)) && error.to_string().contains("owner"), "{error}");
+
+    let bare = Server::start_without_module(kind);
+    let mut connection = bare.client().get_multiplexed_async_connection().await.unwrap();
+    let error = connection.ratelimit_acquire("k", Limit::per_second(1)).await.unwrap_err();
+    assert!(error.is_module_missing() && error.to_string().contains("loadmodule"), "{error}");
+    assert!(connection.lock_try("k", "me", LEASE, 1).await.unwrap_err().is_module_missing());
+    let other: redis::RedisError =
+        redis::cmd("NO.SUCH").query_async::<()>(&mut connection).await.unwrap_err();
+    assert!(!is_module_missing(&other));
+}

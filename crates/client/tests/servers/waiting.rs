@@ -1,0 +1,151 @@
+//! Waiting for a lock in the server, and giving the wait up.
+
+use std::time::{Duration, Instant};
+
+use sluice_client::{Attempt, Locks};
+use sluice_testing::{Kind, Server, on_both_servers, until};
+use tokio::time::{sleep, timeout};
+
+const fn ms(ms: u64) -> Duration {
+    Duration::from_millis(ms)
+}
+
+on_both_servers![
+    a_wait_ends_with_the_lock,
+    a_wait_that_is_over_is_a_value,
+    a_wait_may_be_longer_than_the_lease_and_than_any_timeout,
+    waiters_come_up_in_order,
+    case_60_a_wait_that_is_dropped_holds_nothing_later,
+    dropped_waits_at_any_moment_hold_nothing,
+    a_server_that_is_gone_ends_the_wait,
+];
+
+fn waiters(server: &Server) -> String {
+    format!("{:?}", server.ask::<redis::Value>("LOCK.INFO l"))
+}
+
+async fn a_wait_ends_with_the_lock(kind: Kind) {
+    let server = Server::start(kind);
+    let lock = Locks::new(server.client()).lock("l").ttl(ms(60_000));
+    let held = lock.try_acquire().await.unwrap().acquired().unwrap();
+    let waiter = tokio::spawn({
+        let lock = lock.clone();
+        async move { lock.acquire(ms(20_000)).await.unwrap().acquired().unwrap() }
+    });
+    sleep(ms(1200)).await; // longer than redis's response timeout
+    let start = Instant::now();
+    assert!(held.release().await.unwrap());
+    let guard = waiter.await.unwrap();
+    assert!(start.elapsed() < ms(300), "{:?}", start.elapsed());
+    assert!(guard.valid_for() > ms(50_000), "the lease begins with the grant");
+    assert!(guard.release().await.unwrap());
+}
+
+async fn a_wait_that_is_over_is_a_value(kind: Kind) {
+    let server = Server::start(kind);
+    let lock = Locks::new(server.client()).lock("l").ttl(ms(60_000));
+    let held = lock.try_acquire().await.unwrap().acquired().unwrap();
+    let start = Instant::now();
+    let Attempt::Held { fence, retry_after } = lock.acquire(ms(300)).await.unwrap() else { panic!("held") };
+    assert!((ms(290)..ms(700)).contains(&start.elapsed()), "{:?}", start.elapsed());
+    assert_eq!(fence, Some(held.fence()));
+    assert!(retry_after.is_some());
+    assert!(lock.acquire(Duration::ZERO).await.unwrap().acquired().is_none());
+}
+
+async fn a_wait_may_be_longer_than_the_lease_and_than_any_timeout(kind: Kind) {
+    let server = Server::start(kind);
+    let locks = Locks::with_deadline(server.client(), ms(200));
+    let held = locks.lock("l").ttl(ms(60_000)).try_acquire().await.unwrap().acquired().unwrap();
+    let lock = locks.lock("l").ttl(ms(400));
+    let waiter = tokio::spawn(async move { lock.acquire(Duration::MAX).await.unwrap().acquired().unwrap() });
+    sleep(ms(1000)).await;
+    assert!(held.release().await.unwrap());
+    let guard = waiter.await.unwrap();
+    assert!(guard.valid_for() > ms(200), "{:?}", guard.valid_for());
+}
+
+async fn waiters_come_up_in_order(kind: Kind) {
+    let server = Server::start(kind);
+    let lock = Locks::new(server.client()).lock("l").ttl(ms(60_000));
+    let held = lock.try_acquire().await.unwrap().acquired().unwrap();
+    let (report, mut reports) = tokio::sync::mpsc::unbounded_channel();
+    for n in 0..8 {
+        let (lock, report) = (lock.clone(), report.clone());
+        tokio::spawn(async move {
+            let guard = lock.acquire(ms(20_000)).await.unwrap().acquired().unwrap();
+            report.send(n).unwrap();
+            assert!(guard.release().await.unwrap());
+        });
+        let expected = n + 1;
+        until("it waits", || {
+            server
+                .ask::<redis::Value>("LOCK.INFO l")
+                .as_sequence()
+                .is_some_and(|info| info[3] == redis::Value::Int(expected))
+        });
+    }
+    assert!(held.release().await.unwrap());
+    for n in 0..8 {
+        assert_eq!(reports.recv().await, Some(n));
+    }
+}
+
+async fn case_60_a_wait_that_is_dropped_holds_nothing_later(kind: Kind) {
+    let server = Server::start(kind);
+    let lock = Locks::new(server.client()).lock("l").ttl(ms(60_000));
+    let held = lock.try_acquire().await.unwrap().acquired().unwrap();
+    assert!(timeout(ms(100), lock.acquire(ms(20_000))).await.is_err());
+    sleep(ms(200)).await;
+    assert!(
+        waiters(&server).contains("waiters\"), int(0)") || waiters(&server).contains("int(0)"),
+        "{}",
+        waiters(&server)
+    );
+    assert!(held.release().await.unwrap());
+    sleep(ms(1000)).await;
+    assert_eq!(server.ask::<usize>("EXISTS l"), 0);
+    until("its connections are closed", || {
+        server.ask::<String>("CLIENT LIST").lines().all(|line| !line.contains("cmd=lock.acquire"))
+    });
+}
+
+/// The grant, the drop and the RELEASEs race each other.
+async fn dropped_waits_at_any_moment_hold_nothing(kind: Kind) {
+    let server = Server::start(kind);
+    let lock = Locks::new(server.client()).lock("l").ttl(ms(60_000));
+    for round in 0..60_u64 {
+        let held = lock.try_acquire().await.unwrap().acquired().expect("free again");
+        let waiters: Vec<_> = (0..3_u64)
+            .map(|n| {
+                let lock = lock.clone();
+                let patience = Duration::from_micros(round * 150 + n * 40);
+                tokio::spawn(async move { drop(timeout(patience, lock.acquire(ms(20_000))).await) })
+            })
+            .collect();
+        sleep(Duration::from_micros(round * 120)).await;
+        drop(held);
+        for waiter in waiters {
+            waiter.await.unwrap();
+        }
+        let start = Instant::now();
+        until("nobody holds it or waits", || server.ask::<redis::Value>("LOCK.INFO l") == redis::Value::Nil);
+        assert!(start.elapsed() < ms(3000), "{:?}", start.elapsed());
+    }
+}
+
+async fn a_server_that_is_gone_ends_the_wait(kind: Kind) {
+    let mut server = Server::start(kind);
+    let lock = Locks::with_deadline(server.client(), ms(300)).lock("l").ttl(ms(60_000));
+    let held = lock.try_acquire().await.unwrap().acquired().unwrap();
+    let waiter = tokio::spawn({
+        let lock = lock.clone();
+        async move { lock.acquire(ms(20_000)).await }
+    });
+    sleep(ms(200)).await;
+    server.kill9();
+    let error = waiter.await.unwrap().unwrap_err();
+    assert!(error.is_unreachable(), "{error}");
+    server.start_again();
+    assert!(!held.extend(ms(60_000)).await.unwrap(), "the server has forgotten, and the client comes back");
+}
