@@ -108,6 +108,7 @@ impl Decision {
     }
 
     /// A granted wait that is over, `time` after the answer.
+    #[cfg(feature = "tokio")]
     pub(crate) fn acted(self, time: Duration) -> Self {
         let mut decision = self.later(time);
         if let Self::Granted { wait, .. } = &mut decision {
@@ -117,6 +118,7 @@ impl Decision {
     }
 
     /// The same decision seen `time` later, when as much of every time in it has passed.
+    #[cfg(feature = "tokio")]
     pub(crate) fn later(mut self, time: Duration) -> Self {
         match &mut self {
             Self::Granted { wait: left, reset, .. } | Self::Denied { retry_after: left, reset, .. } => {

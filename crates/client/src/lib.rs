@@ -15,6 +15,7 @@
 //! a cluster client, `tracing` for events.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "tokio")]
 #[macro_use]
 mod event;
 

@@ -114,8 +114,19 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
 
     /// The same limiter with other limits or costs: same connection, same queues.
     ///
-    /// ```ignore
-    /// let tokens = limiter.with(limits.with_costs(&[1, estimated_tokens])?);
+    /// ```
+    /// # use sluice_client::{Limit, Limits, Limiter, Outage};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = redis::Client::open(sluice_testing::url())?;
+    /// # let connection = client.get_multiplexed_async_connection().await?;
+    /// const LLM: Limits = Limit::per_minute(60).and(Limit::per_minute(90_000));
+    /// let limiter = Limiter::new(connection, LLM, Outage::Closed);
+    /// let estimated = 1500;
+    /// let decision = limiter.with(LLM.with_costs(&[1, estimated])?).acquire("tenant:8").await?;
+    /// # assert!(decision.is_granted());
+    /// # Ok(())
+    /// # }
     /// ```
     #[must_use]
     pub fn with(&self, limits: impl Into<Limits>) -> Self {

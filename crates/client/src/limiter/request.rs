@@ -33,12 +33,13 @@ where
     }
 }
 
-type Answer = (Result<LimitReply>, Instant);
+/// The reply and when it came: what is left of a wait is counted from then.
+type Answer = Pin<Box<dyn Future<Output = (Result<LimitReply>, Instant)> + Send>>;
 
 /// A reservation whose reply is outstanding.
 pub(super) struct Request<C: ConnectionLike + Clone + Send + Sync + 'static> {
     /// None once it has been answered.
-    waiting: Option<(Pin<Box<dyn Future<Output = Answer> + Send>>, Place)>,
+    waiting: Option<(Answer, Place)>,
     queue: Arc<Queue<C>>,
     deadline: Duration,
     /// The runtime it was first polled on; before that nothing has been sent.

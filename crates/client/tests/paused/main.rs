@@ -3,6 +3,13 @@
 //! The server is the module's own grammar and decisions in this process, behind the trait of the
 //! `redis` crate, on that same clock.
 #![cfg(feature = "tokio")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has to stop, and say where"
+)]
 
 mod outage;
 mod server;
