@@ -96,7 +96,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
     }
 
     /// How long the server has for an answer before it counts as out of reach. A command that has not
-    /// been sent by then never is.
+    /// been sent by then never is; what a server grants later than that lapses.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
@@ -152,17 +152,20 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
             return Ok(refusal);
         }
         let command = command::ratelimit_reserve(key.as_ref(), limits, max_wait);
-        let place = Place::new(key.as_ref(), limits);
+        let place = Place::new(key.as_ref(), limits, Origin::Server);
         let request = Request::new(&self.shared, self.deadline, command, place);
         let asked = Instant::now();
         let (decision, answered, place) = match request.await {
-            (Ok(reply), answered, place) => (reply.decision(), answered, place),
-            (Err(error), answered, place) => {
+            (Ok(reply), answered, place) => {
+                let decision = reply.decision();
+                self.remember(key.as_ref(), asked, decision);
+                (decision, answered, place)
+            }
+            (Err(error), answered, _) => {
                 let decision = self.in_outage(error, key.as_ref(), max_wait)?;
-                (decision, answered, place.at(Origin::Local))
+                (decision, answered, Place::new(key.as_ref(), limits, Origin::Local))
             }
         };
-        self.remember(key.as_ref(), asked, decision);
         if decision.wait().is_zero() {
             return Ok(decision);
         }
@@ -176,12 +179,14 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
             return Ok(refusal);
         }
         let asked = Instant::now();
-        let decision = match self.ask(command::ratelimit_acquire(key.as_ref(), self.limits)).await {
-            Ok(reply) => reply.decision(),
-            Err(error) => self.in_outage(error, key.as_ref(), Duration::ZERO)?,
-        };
-        self.remember(key.as_ref(), asked, decision);
-        Ok(decision)
+        match self.ask(command::ratelimit_acquire(key.as_ref(), self.limits)).await {
+            Ok(reply) => {
+                let decision = reply.decision();
+                self.remember(key.as_ref(), asked, decision);
+                Ok(decision)
+            }
+            Err(error) => self.in_outage(error, key.as_ref(), Duration::ZERO),
+        }
     }
 
     /// Takes the tokens, into debt if need be, whatever [`Outage`] says: an outage is an error.

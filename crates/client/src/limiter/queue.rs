@@ -24,22 +24,21 @@ pub(super) enum Origin {
     Local,
 }
 
-/// What turns have to have in common to be exchanged: the same key, limits and costs.
+/// What turns have to have in common to be exchanged: the same key, limits and costs. Made for every
+/// reservation and passed around, so it is one pointer.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Place {
-    key: Arc<[u8]>,
+pub(super) struct Place(Arc<Common>);
+
+#[derive(Debug, PartialEq, Eq, Hash)]
+struct Common {
+    key: Box<[u8]>,
     limits: Limits,
     origin: Origin,
 }
 
 impl Place {
-    pub(super) fn new(key: &[u8], limits: Limits) -> Self {
-        Self { key: key.into(), limits, origin: Origin::Server }
-    }
-
-    pub(super) fn at(mut self, origin: Origin) -> Self {
-        self.origin = origin;
-        self
+    pub(super) fn new(key: &[u8], limits: Limits, origin: Origin) -> Self {
+        Self(Arc::new(Common { key: key.into(), limits, origin }))
     }
 }
 
@@ -126,9 +125,9 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Queue<C> {
             waiter.runtime.spawn(Arc::clone(self).drive(place.clone()));
         }
         drop(state);
-        match place.origin {
+        match place.0.origin {
             Origin::Local => {
-                self.engine.give_up(&place.key, &place.limits, last.saturating_duration_since(now));
+                self.engine.give_up(&place.0.key, &place.0.limits, last.saturating_duration_since(now));
             }
             Origin::Server => self.offer_back(waiter, last),
         }
@@ -178,7 +177,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Returning<C> {
         let Some(due) = self.latest() else { return false };
         let left = due.saturating_duration_since(Instant::now());
         if !left.is_zero() {
-            let command = command::ratelimit_give_up(&self.place.key, self.place.limits, left);
+            let command = command::ratelimit_give_up(&self.place.0.key, self.place.0.limits, left);
             match request::ask(self.queue.connection.clone(), command, self.deadline).await {
                 Ok(reply) => event!(debug, "a turn was offered back", taken = reply.granted()),
                 Err(error) => event!(debug, "a turn lapses", error = error),

@@ -87,7 +87,7 @@ pub(crate) async fn all_commands(mut connection: impl ConnectionLike + Send, key
 
 async fn on_a_multiplexed_connection(kind: Kind) {
     let server = Server::start(kind);
-    all_commands(server.client().get_multiplexed_async_connection().await.unwrap(), "k").await;
+    all_commands(crate::connect(&server.client()).await, "k").await;
 }
 
 async fn on_a_manager(kind: Kind) {
@@ -98,12 +98,12 @@ async fn on_a_manager(kind: Kind) {
 async fn on_resp3(kind: Kind) {
     let server = Server::start(kind);
     let client = redis::Client::open(format!("{}?protocol=resp3", server.url())).unwrap();
-    all_commands(client.get_multiplexed_async_connection().await.unwrap(), "k").await;
+    all_commands(crate::connect(&client).await, "k").await;
 }
 
 async fn in_a_pipeline_and_a_transaction(kind: Kind) {
     let server = Server::start(kind);
-    let mut connection = server.client().get_multiplexed_async_connection().await.unwrap();
+    let mut connection = crate::connect(&server.client()).await;
     let limit = Limit::per_hour(2);
     for pipeline in [&mut redis::pipe(), redis::pipe().atomic()] {
         let (first, forced, lock, released): (LimitReply, LimitReply, LockReply, bool) = pipeline
@@ -122,7 +122,7 @@ async fn in_a_pipeline_and_a_transaction(kind: Kind) {
 
 async fn errors_say_what_to_do(kind: Kind) {
     let server = Server::start(kind);
-    let mut connection = server.client().get_multiplexed_async_connection().await.unwrap();
+    let mut connection = crate::connect(&server.client()).await;
     server.ask::<()>("LPUSH list 1");
     let error = connection.ratelimit_acquire("list", Limit::per_second(1)).await.unwrap_err();
     assert!(matches!(error, Error::WrongType(_)), "{error}");
@@ -136,7 +136,7 @@ async fn errors_say_what_to_do(kind: Kind) {
     assert!(matches!(error, Error::Redis(_)) && error.to_string().contains("owner"), "{error}");
 
     let bare = Server::start_without_module(kind);
-    let mut connection = bare.client().get_multiplexed_async_connection().await.unwrap();
+    let mut connection = crate::connect(&bare.client()).await;
     let error = connection.ratelimit_acquire("k", Limit::per_second(1)).await.unwrap_err();
     assert!(error.is_module_missing() && error.to_string().contains("loadmodule"), "{error}");
     assert!(connection.lock_try("k", "me", LEASE, 1).await.unwrap_err().is_module_missing());

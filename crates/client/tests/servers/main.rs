@@ -16,3 +16,11 @@ mod limiter;
 mod locks;
 mod outage;
 mod waiting;
+
+/// A connection that gives a loaded machine the time it needs; `redis` gives it half a second.
+async fn connect(client: &redis::Client) -> redis::aio::MultiplexedConnection {
+    let patience = Some(std::time::Duration::from_secs(10));
+    let config =
+        redis::AsyncConnectionConfig::new().set_response_timeout(patience).set_connection_timeout(patience);
+    client.get_multiplexed_async_connection_with_config(&config).await.unwrap()
+}

@@ -26,7 +26,7 @@ fn waiters(server: &Server) -> String {
 
 async fn a_wait_ends_with_the_lock(kind: Kind) {
     let server = Server::start(kind);
-    let lock = Locks::new(server.client()).lock("l").ttl(ms(60_000));
+    let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(60_000));
     let held = lock.try_acquire().await.unwrap().acquired().unwrap();
     let waiter = tokio::spawn({
         let lock = lock.clone();
@@ -43,7 +43,7 @@ async fn a_wait_ends_with_the_lock(kind: Kind) {
 
 async fn a_wait_that_is_over_is_a_value(kind: Kind) {
     let server = Server::start(kind);
-    let lock = Locks::new(server.client()).lock("l").ttl(ms(60_000));
+    let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(60_000));
     let held = lock.try_acquire().await.unwrap().acquired().unwrap();
     let start = Instant::now();
     let Attempt::Held { fence, retry_after } = lock.acquire(ms(300)).await.unwrap() else { panic!("held") };
@@ -67,7 +67,7 @@ async fn a_wait_may_be_longer_than_the_lease_and_than_any_timeout(kind: Kind) {
 
 async fn waiters_come_up_in_order(kind: Kind) {
     let server = Server::start(kind);
-    let lock = Locks::new(server.client()).lock("l").ttl(ms(60_000));
+    let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(60_000));
     let held = lock.try_acquire().await.unwrap().acquired().unwrap();
     let (report, mut reports) = tokio::sync::mpsc::unbounded_channel();
     for n in 0..8 {
@@ -93,7 +93,7 @@ async fn waiters_come_up_in_order(kind: Kind) {
 
 async fn case_60_a_wait_that_is_dropped_holds_nothing_later(kind: Kind) {
     let server = Server::start(kind);
-    let lock = Locks::new(server.client()).lock("l").ttl(ms(60_000));
+    let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(60_000));
     let held = lock.try_acquire().await.unwrap().acquired().unwrap();
     assert!(timeout(ms(100), lock.acquire(ms(20_000))).await.is_err());
     sleep(ms(200)).await;
@@ -113,7 +113,7 @@ async fn case_60_a_wait_that_is_dropped_holds_nothing_later(kind: Kind) {
 /// The grant, the drop and the RELEASEs race each other.
 async fn dropped_waits_at_any_moment_hold_nothing(kind: Kind) {
     let server = Server::start(kind);
-    let lock = Locks::new(server.client()).lock("l").ttl(ms(60_000));
+    let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(60_000));
     for round in 0..60_u64 {
         let held = lock.try_acquire().await.unwrap().acquired().expect("free again");
         let waiters: Vec<_> = (0..3_u64)
