@@ -14,5 +14,28 @@
 #[macro_use]
 mod harness;
 
+mod acl;
+mod aof;
+mod changed_limits;
+mod clock_steps;
+mod cluster;
+mod conformance;
+mod errors;
+mod expiry;
+mod hammer;
 mod harness_works;
+mod hostile;
+mod info;
+mod introspection;
+mod keys_and_protocol;
+mod load;
+mod meaning;
+mod memory;
 mod old_server;
+mod persistence;
+mod random;
+mod replication;
+mod returns;
+mod stored_state;
+mod watch_and_caches;
+mod wrong_types;
