@@ -8,11 +8,19 @@ use crate::server::{LoadError, Loading, NumericSetting};
 /// The longest reservation that MAXWAIT may ask for, in ms.
 static MAX_WAIT_MS: NumericSetting = NumericSetting::new(c"max-wait-ms", 60_000, 0, MAX_MS as i64);
 
-static SETTINGS: [&NumericSetting; 1] = [&MAX_WAIT_MS];
+/// How many clients may wait for one lock.
+static MAX_WAITERS: NumericSetting = NumericSetting::new(c"max-waiters", 10_000, 0, 1_000_000);
+
+static SETTINGS: [&NumericSetting; 2] = [&MAX_WAIT_MS, &MAX_WAITERS];
 
 /// The longest reservation that MAXWAIT may ask for.
 pub(crate) fn max_wait() -> Millis {
     u64::try_from(MAX_WAIT_MS.get()).ok().and_then(Millis::new).unwrap_or_default()
+}
+
+/// How many clients may wait for one lock.
+pub(crate) fn max_waiters() -> usize {
+    usize::try_from(MAX_WAITERS.get()).unwrap_or(0)
 }
 
 /// Takes the words behind the module's path: pairs of a setting's name, with `sluice.` in front or

@@ -14,6 +14,12 @@ pub(crate) enum Error {
     Grammar(GrammarError),
     /// MAXWAIT is above the setting.
     MaxWaitSetting,
+    /// As many clients wait for the lock as the setting allows.
+    TooManyWaiters,
+    /// LOCK.LOAD of a fence that would use up all others.
+    Fence,
+    /// LOCK.LOAD by anybody but the server.
+    NotReplayed,
     /// The key holds something else.
     WrongType,
     /// The key would be new, and memory is full.
@@ -30,7 +36,7 @@ impl Error {
             Self::Grammar(error) => match error {
                 GrammarError::Syntax => c"ERR syntax error",
                 GrammarError::NotAnInteger => c"ERR value is not an integer or out of range",
-                GrammarError::Period => return invalid_expire_time(command),
+                GrammarError::Time => return invalid_expire_time(command),
                 GrammarError::Count => c"ERR LIMIT must be at least 1",
                 GrammarError::Burst => c"ERR BURST must be at least 1",
                 GrammarError::Cost => c"ERR COST must not be negative",
@@ -40,9 +46,17 @@ impl Error {
                 GrammarError::TooSlow => c"ERR BURST takes more than 100 years to refill",
                 GrammarError::TooManyClauses => c"ERR at most 8 LIMIT clauses",
                 GrammarError::NoCost => c"ERR COST must be above 0 in at least one LIMIT",
+                GrammarError::Owner => c"ERR owner must be 1 to 512 bytes",
+                GrammarError::Holders => c"ERR HOLDERS must be from 1 to 1024",
+                GrammarError::Block => c"ERR BLOCK must be from 0 to 3155760000000 ms (100 years)",
                 GrammarError::UnequalCosts => c"ERR PARTIAL needs the same COST in every LIMIT",
             },
             Self::MaxWaitSetting => c"ERR MAXWAIT is above the setting sluice.max-wait-ms",
+            Self::TooManyWaiters => {
+                c"ERR too many clients wait for this lock, see the setting sluice.max-waiters"
+            }
+            Self::Fence => c"ERR fence is out of range",
+            Self::NotReplayed => c"ERR LOCK.LOAD is for replication and AOF only",
             Self::WrongType => c"WRONGTYPE Operation against a key holding the wrong kind of value",
             Self::OutOfMemory => c"OOM command not allowed when used memory > 'maxmemory'.",
             Self::Server => c"ERR the server refused to write the key",

@@ -5,10 +5,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sluice_core::gcra::{Mode, NEVER, Verdict};
 
+use crate::lock::waiting;
 use crate::server::{LoadError, Loading, Section};
 
-/// One counter. Commands run on the server's main thread alone, so a load and a store will do.
-struct Counter {
+/// One counter. Commands run under the server's global lock, so a load and a store will do.
+pub(crate) struct Counter {
     name: &'static CStr,
     value: AtomicU64,
 }
@@ -18,9 +19,14 @@ impl Counter {
         Self { name, value: AtomicU64::new(0) }
     }
 
+    /// Counts some.
+    pub(crate) fn add(&self, count: u64) {
+        self.value.store(self.value.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+    }
+
     fn add_if(&self, happened: bool) {
         if happened {
-            self.value.store(self.value.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+            self.add(1);
         }
     }
 }
@@ -43,8 +49,41 @@ static RETURNED: Counter = Counter::new(c"returned");
 /// anew.
 static REPAIRED: Counter = Counter::new(c"repaired");
 
-static COUNTERS: [&Counter; 8] =
-    [&GRANTED, &REFUSED, &NEVER_GRANTED, &PARTIAL, &FORCED, &RESERVED, &RETURNED, &REPAIRED];
+/// Leases granted, at once or after a wait.
+pub(crate) static LOCK_GRANTED: Counter = Counter::new(c"lock_granted");
+/// TRYs that were not granted, and ACQUIREs that did not wait and were not granted.
+pub(crate) static LOCK_REFUSED: Counter = Counter::new(c"lock_refused");
+/// Leases ended by RELEASE.
+pub(crate) static LOCK_RELEASED: Counter = Counter::new(c"lock_released");
+/// RELEASEs by an owner that held nothing.
+pub(crate) static LOCK_STALE_RELEASES: Counter = Counter::new(c"lock_stale_releases");
+/// EXTENDs by an owner that held nothing.
+pub(crate) static LOCK_STALE_EXTENSIONS: Counter = Counter::new(c"lock_stale_extensions");
+/// Leases found to have ended by time, in a key that was still there.
+pub(crate) static LOCK_ENDED: Counter = Counter::new(c"lock_ended_leases");
+/// Locks that the server evicted.
+pub(crate) static LOCK_EVICTED: Counter = Counter::new(c"lock_evicted");
+/// Waits that ended by their BLOCK time, or by CLIENT UNBLOCK.
+pub(crate) static LOCK_WAIT_TIMEOUTS: Counter = Counter::new(c"lock_wait_timeouts");
+
+static COUNTERS: [&Counter; 16] = [
+    &GRANTED,
+    &REFUSED,
+    &NEVER_GRANTED,
+    &PARTIAL,
+    &FORCED,
+    &RESERVED,
+    &RETURNED,
+    &REPAIRED,
+    &LOCK_GRANTED,
+    &LOCK_REFUSED,
+    &LOCK_RELEASED,
+    &LOCK_STALE_RELEASES,
+    &LOCK_STALE_EXTENSIONS,
+    &LOCK_ENDED,
+    &LOCK_EVICTED,
+    &LOCK_WAIT_TIMEOUTS,
+];
 
 /// Counts an ACQUIRE.
 pub(crate) fn count_acquire(mode: Mode, verdict: &Verdict) {
@@ -69,6 +108,7 @@ pub(crate) fn write(section: &Section) {
     for counter in COUNTERS {
         section.field(counter.name, counter.value.load(Ordering::Relaxed));
     }
+    section.field(c"lock_waiting", waiting::total());
 }
 
 /// Adds the section to the server's `INFO`.

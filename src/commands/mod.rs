@@ -4,6 +4,13 @@
 //! first write and the last element of the reply.
 
 mod limiter;
+mod lock_acquire;
+mod lock_extend;
+mod lock_info;
+mod lock_load;
+mod lock_release;
+mod lock_try;
+mod locker;
 mod ratelimit_acquire;
 mod ratelimit_info;
 mod ratelimit_peek;
@@ -17,5 +24,12 @@ pub(crate) fn register(server: &mut Loading<'_>) -> Result<(), LoadError> {
     server.add_command::<ratelimit_acquire::RatelimitAcquire>()?;
     server.add_command::<ratelimit_peek::RatelimitPeek>()?;
     server.add_command::<ratelimit_return::RatelimitReturn>()?;
-    server.add_command::<ratelimit_info::RatelimitInfo>()
+    server.add_command::<ratelimit_info::RatelimitInfo>()?;
+    server.add_category(locker::CATEGORY);
+    server.add_command::<lock_try::LockTry>()?;
+    server.add_command::<lock_acquire::LockAcquire>()?;
+    server.add_command::<lock_extend::LockExtend>()?;
+    server.add_command::<lock_release::LockRelease>()?;
+    server.add_command::<lock_info::LockInfo>()?;
+    server.add_command::<lock_load::LockLoad>()
 }

@@ -1,6 +1,7 @@
 //! `RATELIMIT.ACQUIRE key LIMIT ... [PARTIAL | FORCE | MAXWAIT ms]`
 
-use sluice_core::{gcra, grammar};
+use sluice_core::gcra;
+use sluice_core::grammar::ratelimit as grammar;
 
 use super::limiter::{self, Limiter};
 use crate::error::Error;
@@ -18,6 +19,9 @@ impl Command for RatelimitAcquire {
         since: c"0.1.0",
         arity: -6,
         access: Access::Write,
+        // No deny-oom: an existing key is always updated; a new one asks for itself.
+        flags: "fast",
+        acl: "fast",
         category: limiter::CATEGORY,
         words: limiter::ACQUIRE_WORDS,
     };

@@ -18,6 +18,8 @@ impl Command for RatelimitInfo {
         since: c"0.1.0",
         arity: 2,
         access: Access::Read,
+        flags: "fast",
+        acl: "fast",
         category: limiter::CATEGORY,
         words: &[Word::KEY],
     };
@@ -30,14 +32,13 @@ impl Command for RatelimitInfo {
         };
         ctx.reply_array(standings.len());
         for (quota, standing) in standings {
-            ctx.reply_map([
-                (c"count", quota.count() as i64),
-                (c"period-ms", quota.period_ms() as i64),
-                (c"burst", quota.burst() as i64),
-                (c"remaining", standing.remaining as i64),
-                (c"next-ms", standing.next_ms),
-                (c"reset-ms", standing.reset_ms),
-            ]);
+            ctx.reply_map(6);
+            ctx.reply_pair(c"count", quota.count() as i64);
+            ctx.reply_pair(c"period-ms", quota.period_ms() as i64);
+            ctx.reply_pair(c"burst", quota.burst() as i64);
+            ctx.reply_pair(c"remaining", standing.remaining as i64);
+            ctx.reply_pair(c"next-ms", standing.next_ms);
+            ctx.reply_pair(c"reset-ms", standing.reset_ms);
         }
         Ok(())
     }

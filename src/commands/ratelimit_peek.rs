@@ -1,6 +1,7 @@
 //! `RATELIMIT.PEEK key LIMIT ... [PARTIAL | FORCE | MAXWAIT ms]`
 
-use sluice_core::{gcra, grammar};
+use sluice_core::gcra;
+use sluice_core::grammar::ratelimit as grammar;
 
 use super::limiter::{self, Limiter};
 use crate::config;
@@ -18,6 +19,8 @@ impl Command for RatelimitPeek {
         since: c"0.1.0",
         arity: -6,
         access: Access::Read,
+        flags: "fast",
+        acl: "fast",
         category: limiter::CATEGORY,
         words: limiter::ACQUIRE_WORDS,
     };

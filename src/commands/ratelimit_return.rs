@@ -1,6 +1,7 @@
 //! `RATELIMIT.RETURN key LIMIT ... [DUE ms]`
 
-use sluice_core::{gcra, grammar};
+use sluice_core::gcra;
+use sluice_core::grammar::ratelimit as grammar;
 
 use super::limiter::{self, Limiter};
 use crate::error::Error;
@@ -18,6 +19,8 @@ impl Command for RatelimitReturn {
         since: c"0.1.0",
         arity: -6,
         access: Access::Write,
+        flags: "fast",
+        acl: "fast",
         category: limiter::CATEGORY,
         words: &[Word::KEY, limiter::CLAUSES, Word::option(c"due-ms", c"DUE").optional()],
     };

@@ -2,6 +2,7 @@
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
+use std::ptr;
 use std::slice;
 
 use redis_module::raw::RedisModuleString;
@@ -16,6 +17,13 @@ pub(crate) struct Arg<'a> {
 }
 
 impl<'a> Arg<'a> {
+    /// # Safety
+    ///
+    /// `raw` is a string that the server keeps, unchanged, for 'a.
+    pub(super) unsafe fn borrowed(raw: *mut RedisModuleString) -> Self {
+        Self { raw, command: PhantomData }
+    }
+
     pub(super) fn raw(self) -> *mut RedisModuleString {
         self.raw
     }
@@ -29,6 +37,32 @@ impl<'a> Arg<'a> {
             let start = call!(RedisModule_StringPtrLen(self.raw, &mut len));
             slice::from_raw_parts(start.cast(), len)
         }
+    }
+}
+
+/// A word of our own, for a key that no running command names or an argument that we replicate.
+pub(crate) struct OwnedArg {
+    raw: *mut RedisModuleString,
+}
+
+impl OwnedArg {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        // SAFETY: the bytes are copied; without a context the string is ours to free.
+        let raw =
+            unsafe { call!(RedisModule_CreateString(ptr::null_mut(), bytes.as_ptr().cast(), bytes.len())) };
+        Self { raw }
+    }
+
+    /// The word, as a command would see it.
+    pub(crate) fn arg(&self) -> Arg<'_> {
+        Arg { raw: self.raw, command: PhantomData }
+    }
+}
+
+impl Drop for OwnedArg {
+    fn drop(&mut self) {
+        // SAFETY: made by `new` without a context, freed once; whoever still needs it has retained it.
+        unsafe { call!(RedisModule_FreeString(ptr::null_mut(), self.raw)) }
     }
 }
 

@@ -7,6 +7,7 @@ use std::slice;
 use redis_module::raw;
 
 use super::api::call;
+use super::datatype::{DataType, handle};
 
 /// What a key is opened for.
 #[derive(Clone, Copy)]
@@ -88,6 +89,52 @@ impl<'k> Key<'k> {
         };
         fill(bytes);
         Ok(bytes)
+    }
+
+    /// The value, if it is one of this type.
+    pub(crate) fn get<T: DataType>(&self) -> Option<&T> {
+        // SAFETY: `raw` is open and our type's values are all a `T` from `Box::into_raw`; it stays
+        // where it is until the next write on the key, which needs `&mut self`.
+        unsafe {
+            (call!(RedisModule_ModuleTypeGetType(self.raw)) == handle::<T>())
+                .then(|| call!(RedisModule_ModuleTypeGetValue(self.raw)).cast::<T>().as_ref())
+                .flatten()
+        }
+    }
+
+    /// The value, if it is one of this type, to change it in place.
+    pub(crate) fn get_mut<T: DataType>(&mut self) -> Option<&mut T> {
+        // SAFETY: as above, and `&mut self` makes it the only reference.
+        unsafe {
+            (call!(RedisModule_ModuleTypeGetType(self.raw)) == handle::<T>())
+                .then(|| call!(RedisModule_ModuleTypeGetValue(self.raw)).cast::<T>().as_mut())
+                .flatten()
+        }
+    }
+
+    /// Puts a value of a type of ours into the key, in place of whatever is there.
+    pub(crate) fn set<T: DataType>(&mut self, value: T) -> Result<(), Refused> {
+        let value = Box::into_raw(Box::new(value));
+        // SAFETY: `raw` is open for writing; the server owns the value if it takes it, and hands it
+        // to the type's free callback in the end. If not, it is still ours.
+        unsafe {
+            if call!(RedisModule_ModuleTypeSetValue(self.raw, handle::<T>(), value.cast()))
+                != raw::REDISMODULE_OK as c_int
+            {
+                drop(Box::from_raw(value));
+                return Err(Refused);
+            }
+        }
+        Ok(())
+    }
+
+    /// When the key expires, in unix ms, if it does.
+    pub(crate) fn expires_at_ms(&self) -> Option<u64> {
+        if matches!(self.value(), Value::Absent) {
+            return None; // Redis 8.2 would follow a NULL pointer
+        }
+        // SAFETY: `raw` is open and holds something; -1 stands for no expiry.
+        u64::try_from(unsafe { call!(RedisModule_GetAbsExpire(self.raw)) }).ok()
     }
 
     /// Lets the key expire at this instant, in unix ms.

@@ -2,6 +2,8 @@
 
 use std::ffi::{CStr, CString, c_int};
 use std::panic::catch_unwind;
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use redis_module::raw;
 
@@ -25,6 +27,14 @@ impl LoadError {
     }
 }
 
+/// A context for what belongs to no command, such as alarms. Made at load, never freed: a module
+/// with a data type is never unloaded.
+static BACKGROUND: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(ptr::null_mut());
+
+pub(super) fn background() -> *mut raw::RedisModuleCtx {
+    BACKGROUND.load(Ordering::Relaxed)
+}
+
 /// Which of the two entry points the server took. Redis and Valkey have begun to give different
 /// meanings to the same option bits, which nothing else tells apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,7 +56,7 @@ impl<'a> Loading<'a> {
     fn set_options(&self, family: Family) {
         // HANDLE_IO_ERRORS: a broken RDB is our error to report, not the server's to die of.
         // NO_IMPLICIT_SIGNAL_MODIFIED: a refused call must not break WATCH.
-        // HANDLE_REPL_ASYNC_LOAD: nothing of ours outlives a command, so old data can be served.
+        // HANDLE_REPL_ASYNC_LOAD: what outlives a command (who waits) is not data, so old data can be served.
         const EVERYWHERE: c_int = 1 << 0 | 1 << 1 | 1 << 2;
         // Valkey 9 moves no slots atomically while a module has not said that it copes.
         const VALKEY_ATOMIC_SLOT_MIGRATION: c_int = 1 << 5;
@@ -65,7 +75,11 @@ impl<'a> Loading<'a> {
     }
 }
 
-/// Writes a warning to the server's log.
+/// Writes a warning to the server's log, whatever is running.
+pub(crate) fn warn(text: &str) {
+    log_warning(background(), text);
+}
+
 fn log_warning(ctx: *mut raw::RedisModuleCtx, text: &str) {
     let Ok(text) = CString::new(text) else { return };
     // SAFETY: the table is filled, every server has this function, and the text is an argument of
@@ -109,6 +123,8 @@ fn on_load(
         let args = unsafe { Args::new(argv, argc) };
         let mut loading = Loading { raw: ctx, args, categories: Vec::new() };
         loading.set_options(family);
+        // SAFETY: the context is that of the load.
+        BACKGROUND.store(unsafe { call!(RedisModule_GetDetachedThreadSafeContext(ctx)) }, Ordering::Relaxed);
         crate::load(&mut loading)
     });
     match outcome {
@@ -149,7 +165,7 @@ unsafe extern "C" fn ValkeyModule_OnLoad(
     on_load(ctx, argv, argc, Family::Valkey)
 }
 
-/// What Redis calls on MODULE UNLOAD. The server takes back commands, settings and INFO itself.
+/// What Redis would call on MODULE UNLOAD, which it refuses: the module has a data type.
 #[unsafe(no_mangle)]
 extern "C" fn RedisModule_OnUnload(_ctx: *mut raw::RedisModuleCtx) -> c_int {
     raw::REDISMODULE_OK as c_int

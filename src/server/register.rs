@@ -59,12 +59,12 @@ impl Loading<'_> {
     /// Registers a command with its docs, key specs and ACL categories.
     pub(crate) fn add_command<C: Command>(&self) -> Result<(), LoadError> {
         let spec = &C::SPEC;
-        let flags = match spec.access {
-            Access::Read => c"readonly fast",
-            // No deny-oom: an existing key is always updated; a new one asks for itself.
-            Access::Write => c"write fast",
+        let access = match spec.access {
+            Access::Read => "readonly",
+            Access::Write => "write",
         };
         let failed = || LoadError::new(format!("the server refused the command {:?}", spec.name));
+        let flags = CString::new(format!("{access} {}", spec.flags)).map_err(|_| failed())?;
         // SAFETY: the context is that of the load; the server copies names and flags.
         let command = unsafe {
             let made = call!(RedisModule_CreateCommand(
@@ -93,10 +93,10 @@ impl Loading<'_> {
             return true; // Redis 7.0: module commands are in no category there
         };
         let access = match spec.access {
-            Access::Read => "read fast",
-            Access::Write => "write fast",
+            Access::Read => "read",
+            Access::Write => "write",
         };
-        let mut names = access.to_owned();
+        let mut names = format!("{access} {}", spec.acl);
         if self.categories.contains(&spec.category) {
             names.push(' ');
             names.push_str(&spec.category.to_string_lossy());
@@ -167,6 +167,7 @@ fn list_of(words: &[Word], lists: &mut Vec<List>) -> *mut raw::RedisModuleComman
 fn argument(word: &Word, lists: &mut Vec<List>) -> raw::RedisModuleCommandArg {
     let (kind, parts) = match word.kind {
         Kind::Key => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_KEY, None),
+        Kind::Text => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_STRING, None),
         Kind::Integer => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_INTEGER, None),
         Kind::Token => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_PURE_TOKEN, None),
         Kind::OneOf(parts) => (raw::RedisModuleCommandArgType_REDISMODULE_ARG_TYPE_ONEOF, Some(parts)),

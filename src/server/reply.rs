@@ -38,15 +38,33 @@ impl Context<'_> {
         }
     }
 
-    /// A map of names to integers: in RESP2 a flat list of pairs.
-    pub(crate) fn reply_map<const N: usize>(&self, pairs: [(&CStr, i64); N]) {
-        // SAFETY: the context is that of the running command; names are copied.
+    /// The head of a map; names and values follow in turn. In RESP2 a flat list of them.
+    pub(crate) fn reply_map(&self, pairs: usize) {
+        // SAFETY: the context is that of the running command.
         unsafe {
-            call!(RedisModule_ReplyWithMap(self.raw(), N as c_long));
-            for (name, value) in pairs {
-                call!(RedisModule_ReplyWithCString(self.raw(), name.as_ptr()));
-                self.reply_integer(value);
-            }
+            call!(RedisModule_ReplyWithMap(self.raw(), pairs as c_long));
+        }
+    }
+
+    /// A name in a map, and the number under it.
+    pub(crate) fn reply_pair(&self, name: &CStr, value: i64) {
+        self.reply_name(name);
+        self.reply_integer(value);
+    }
+
+    /// A name in a map; its value follows.
+    pub(crate) fn reply_name(&self, name: &CStr) {
+        // SAFETY: the context is that of the running command; the name is copied.
+        unsafe {
+            call!(RedisModule_ReplyWithCString(self.raw(), name.as_ptr()));
+        }
+    }
+
+    /// Any bytes.
+    pub(crate) fn reply_bytes(&self, bytes: &[u8]) {
+        // SAFETY: the context is that of the running command; the bytes are copied.
+        unsafe {
+            call!(RedisModule_ReplyWithStringBuffer(self.raw(), bytes.as_ptr().cast(), bytes.len()));
         }
     }
 

@@ -17,6 +17,10 @@ pub(crate) struct Spec {
     pub(crate) arity: i32,
     /// What it does to its key, which is the first word behind the name.
     pub(crate) access: Access,
+    /// The server's flags for it, beside `readonly` or `write`.
+    pub(crate) flags: &'static str,
+    /// ACL categories, without `@`, beside `read` or `write` and that of the family.
+    pub(crate) acl: &'static str,
     /// The ACL category of its family, without `@`.
     pub(crate) category: &'static CStr,
     /// What may follow, the key first.
@@ -50,6 +54,8 @@ pub(crate) struct Word {
 pub(crate) enum Kind {
     /// The key.
     Key,
+    /// Any bytes.
+    Text,
     /// A 64-bit integer.
     Integer,
     /// The keyword alone.

@@ -8,7 +8,7 @@ on_every_server![
     a_user_may_be_given_the_commands_by_name,
     a_user_may_be_given_the_commands_by_category,
     a_user_of_the_configuration_file_has_them_too,
-    a_rule_by_category_outlives_unloading_and_loading,
+    a_rule_by_category_outlives_a_load_that_failed,
 ];
 
 /// The calls, and whether each writes.
@@ -85,18 +85,22 @@ fn a_user_of_the_configuration_file_has_them_too(kind: Kind) {
     }
 }
 
-fn a_rule_by_category_outlives_unloading_and_loading(kind: Kind) {
+fn a_rule_by_category_outlives_a_load_that_failed(kind: Kind) {
     if kind == Kind::Redis70 {
         return;
     }
     for (rule, expected) in [("+@ratelimit", [true; 4]), ("+@all -@ratelimit", [false; 4])] {
-        let server = Server::start(kind);
+        let server = Server::setup(kind).without_module().start();
         let mut operator = server.connect();
+        let module = module_path(kind);
+        if kind == Kind::Redis82 {
+            // Registers all, is then taken back by the server, and leaves its categories behind.
+            operator.ask(&format!("MODULE LOADEX {module} CONFIG sluice.no-such-setting 5")).error();
+        }
+        operator.ask(&format!("MODULE LOAD {module} no-such-setting 5")).error();
+        operator.ask(&format!("MODULE LOAD {module}")).assert_ok();
         operator.ask(&format!("ACL SETUSER u on nopass ~* {rule}")).assert_ok();
         assert_eq!(permitted(&server), expected, "{rule}");
-        operator.ask("MODULE UNLOAD sluice").assert_ok();
-        operator.ask(&format!("MODULE LOAD {}", module_path(kind))).assert_ok();
-        assert_eq!(permitted(&server), expected, "{rule}, loaded again");
     }
 }
 

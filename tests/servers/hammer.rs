@@ -35,6 +35,7 @@ fn fifty_clients_keep_two_limits(kind: Kind) {
 /// What came of it.
 struct Hammered {
     granted: u128,
+    calls: u128,
     began: Duration,
     /// From before the first call until after the last.
     lasted: Duration,
@@ -50,19 +51,22 @@ fn hammer(server: &Server, limits: &str) -> Hammered {
             scope.spawn(move || {
                 ready.wait();
                 let end = since_1970() + 2 * SECOND;
-                let mut granted = 0;
+                let (mut granted, mut calls) = (0, 0);
                 while since_1970() < end {
                     granted += client.ask(line).ints()[0];
+                    calls += 1;
                 }
                 client.assert_in_step();
-                granted
+                (granted, calls)
             })
         });
         let threads: Vec<_> = threads.collect();
         let began = since_1970();
         ready.wait();
-        let granted: i64 = threads.into_iter().map(|thread| thread.join().unwrap()).sum();
-        Hammered { granted: u128::try_from(granted).unwrap(), began, lasted: since_1970() - began }
+        let counts: Vec<(i64, u128)> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+        let granted = u128::try_from(counts.iter().map(|(granted, _)| granted).sum::<i64>()).unwrap();
+        let calls = counts.iter().map(|(_, calls)| calls).sum();
+        Hammered { granted, calls, began, lasted: since_1970() - began }
     })
 }
 
@@ -73,9 +77,11 @@ impl Hammered {
         assert!(self.granted * per <= allowed, "{} granted in {:?}", self.granted, self.lasted);
     }
 
+    /// Not far too few; on a machine so busy that they hardly got to call, a good part of what they called.
     #[track_caller]
     fn assert_at_least(&self, thousandths: u128) {
-        assert!(self.granted * 1000 >= thousandths, "{} granted in {:?}", self.granted, self.lasted);
+        let least = thousandths.min(self.calls * 1000 / 4);
+        assert!(self.granted * 1000 >= least, "{} of {} granted", self.granted, self.calls);
     }
 
     /// The state has counted each token once: it has moved on by that many, from a time when the clients were at it.

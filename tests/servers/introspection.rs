@@ -53,7 +53,11 @@ fn each_command_declares_what_it_does(kind: Kind) {
         );
     }
     let all = client.ask("COMMAND LIST FILTERBY MODULE sluice");
-    assert_eq!(texts(&all), COMMANDS.iter().map(|(name, ..)| (*name).to_owned()).collect());
+    let limiters = texts(&all).into_iter().filter(|name| !name.starts_with("lock."));
+    assert_eq!(
+        limiters.collect::<BTreeSet<_>>(),
+        COMMANDS.iter().map(|(name, ..)| (*name).to_owned()).collect()
+    );
 }
 
 fn each_command_is_documented(kind: Kind) {

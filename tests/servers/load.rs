@@ -1,5 +1,7 @@
 //! The module is loaded, configured and unloaded as servers do it, and says what is wrong when something is.
 
+use std::collections::BTreeSet;
+
 use crate::harness::{Client, Kind, Reply, Server};
 
 const NOON_MS: i64 = 1_800_000_000_000;
@@ -17,7 +19,7 @@ on_every_server![
     a_rewritten_configuration_keeps_it,
     it_can_be_loaded_while_the_server_runs,
     a_failed_load_leaves_the_server_as_it_was,
-    it_can_be_unloaded_and_loaded_again,
+    it_cannot_be_unloaded,
     it_is_not_loaded_twice,
 ];
 
@@ -107,7 +109,9 @@ fn a_command_sets_it_within_its_bounds(kind: Kind) {
         );
     }
     assert_longest_wait(&server, 3_155_760_000_000);
-    assert_eq!(client.ask("CONFIG GET sluice.*").array().len(), 2, "this setting and no other");
+    let settings = client.ask("CONFIG GET sluice.*");
+    let names: BTreeSet<_> = settings.pairs().iter().map(|(name, _)| name.text().to_owned()).collect();
+    assert_eq!(names, BTreeSet::from([SETTING.to_owned(), "sluice.max-waiters".to_owned()]));
 }
 
 fn a_rewritten_configuration_keeps_it(kind: Kind) {
@@ -129,10 +133,6 @@ fn a_rewritten_configuration_keeps_it(kind: Kind) {
 }
 
 fn it_can_be_loaded_while_the_server_runs(kind: Kind) {
-    let server = Server::setup(kind).clock_ms(NOON_MS).without_module().start();
-    let mut client = server.connect();
-    // Its state may be there before it is.
-    client.ask("SET k 1800000001000000000:2/1000:2 PXAT 1800000001000").assert_ok();
     let module = module_path(kind);
     for (load, longest_wait) in [
         (format!("MODULE LOAD {module}"), 60_000),
@@ -142,10 +142,13 @@ fn it_can_be_loaded_while_the_server_runs(kind: Kind) {
         (format!("MODULE LOADEX {module} ARGS max-wait-ms 7"), 7),
         (format!("MODULE LOADEX {module} CONFIG sluice.max-wait-ms 8 ARGS max-wait-ms 7"), 8),
     ] {
+        let server = Server::setup(kind).clock_ms(NOON_MS).without_module().start();
+        let mut client = server.connect();
+        // Its state may be there before it is.
+        client.ask("SET k 1800000001000000000:2/1000:2 PXAT 1800000001000").assert_ok();
         client.ask(&load).assert_ok();
         assert_longest_wait(&server, longest_wait);
         assert_eq!(client.ask("RATELIMIT.PEEK k LIMIT 2 EX 1").ints(), [0, 500, 0, 2, 1000, 0], "{load}");
-        client.ask("MODULE UNLOAD sluice").assert_ok();
     }
 }
 
@@ -153,12 +156,19 @@ fn a_failed_load_leaves_the_server_as_it_was(kind: Kind) {
     let server = Server::setup(kind).without_module().start();
     let mut client = server.connect();
     let module = module_path(kind);
-    for load in [
+    let mut loads = vec![
         format!("MODULE LOAD {module} max-wait 5"),
         format!("MODULE LOAD {module} max-wait-ms 5 max-wait-ms"),
         format!("MODULE LOADEX {module} CONFIG sluice.max-wait-ms -1"),
-        format!("MODULE LOADEX {module} CONFIG sluice.max-wait-ms 5 CONFIG sluice.no-such-setting 5"),
-    ] {
+    ];
+    if kind == Kind::Redis82 {
+        // A setting that no module has. The others then unload the module in a way that crashes them if it has a
+        // data type, whatever module it is; they leave it no chance to prevent that.
+        loads.push(format!(
+            "MODULE LOADEX {module} CONFIG sluice.max-wait-ms 5 CONFIG sluice.no-such-setting 5"
+        ));
+    }
+    for load in loads {
         assert!(client.ask(&load).error().starts_with("ERR Error loading the extension."), "{load}");
         assert_gone(&mut client);
     }
@@ -166,20 +176,12 @@ fn a_failed_load_leaves_the_server_as_it_was(kind: Kind) {
     assert_longest_wait(&server, 60_000);
 }
 
-fn it_can_be_unloaded_and_loaded_again(kind: Kind) {
-    let server = Server::setup(kind).clock_ms(NOON_MS).module_args("max-wait-ms 30000").start();
+fn it_cannot_be_unloaded(kind: Kind) {
+    let server = Server::setup(kind).module_args("max-wait-ms 30000").start();
     let mut client = server.connect();
-    assert_eq!(client.ask("RATELIMIT.ACQUIRE k LIMIT 2 EX 1").ints(), [1, 0, 1, 2, 500, 0]);
-    client.ask("MODULE UNLOAD sluice").assert_ok();
-    assert_gone(&mut client);
-    assert_eq!(client.ask("GET k").text(), "1800000000500000000:2/1000:2");
-    assert_eq!(client.ask("PEXPIRETIME k").int(), NOON_MS + 500);
-
-    client.ask(&format!("MODULE LOAD {}", module_path(kind))).assert_ok();
-    assert_eq!(client.ask("RATELIMIT.ACQUIRE k LIMIT 2 EX 1").ints(), [1, 0, 0, 2, 1000, 0]);
-    // It begins anew: what the last load was told, and what was counted since, is forgotten.
-    assert_longest_wait(&server, 60_000);
-    assert_eq!(client.info("sluice", "sluice_granted"), "1", "the one above");
+    let error = client.ask("MODULE UNLOAD sluice");
+    assert!(error.error().contains("data types, can't unload"), "{error:?}");
+    assert_longest_wait(&server, 30_000);
 }
 
 fn it_is_not_loaded_twice(kind: Kind) {

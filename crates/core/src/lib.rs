@@ -1,4 +1,4 @@
-//! The pure half of Sluice: what a rate limit *is*, with no server, no clock and no unsafe code.
+//! The pure half of Sluice: what a rate limit and a lock *are*, with no server, no clock and no unsafe code.
 //!
 //! Time is always a parameter, state comes in as bytes or values, a decision goes out. The module
 //! reads a command, calls one function of this crate and carries out what it says; the client
@@ -12,6 +12,8 @@
 //! | [`bucket`] | a quota and how far it is used: GCRA's theoretical arrival time, exact |
 //! | [`gcra`] | the decision over all clauses of a call: acquire, give back, look |
 //! | [`codec`] | the stored string, `<tat>[+<r>]:<count>/<period_ms>:<burst>` |
+//! | [`lock`] | who holds a lock, with which fence, until when; the decision to grant |
+//! | [`waiters`] | who waits for which lock, first in first out |
 //! | [`grammar`] | the words of the commands, parsed and encoded |
 #![forbid(unsafe_code)]
 
@@ -20,5 +22,7 @@ pub mod codec;
 pub mod digits;
 pub mod gcra;
 pub mod grammar;
+pub mod lock;
 pub mod quota;
 pub mod time;
+pub mod waiters;

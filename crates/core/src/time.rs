@@ -18,6 +18,16 @@ impl Nanos {
     pub fn from_micros(us: i64) -> Self {
         Self(u64::try_from(us).unwrap_or(0).saturating_mul(1_000))
     }
+
+    /// Whole µs since the epoch.
+    pub const fn as_micros(self) -> u64 {
+        self.0 / 1_000
+    }
+
+    /// Whole ms since the epoch.
+    pub const fn as_millis(self) -> u64 {
+        self.0 / NS_PER_MS
+    }
 }
 
 /// A duration in ms, from 0 to [`MAX_MS`].

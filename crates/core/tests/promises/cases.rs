@@ -4,10 +4,10 @@
 
 use proptest::prelude::ProptestConfig;
 
-pub(crate) const EVERYDAY_CALLS: u32 = 12_000;
-pub(crate) const CALLS_AT_THE_BOUNDS: u32 = 6_000;
-pub(crate) const ACTS: u32 = 8_000;
-pub(crate) const CANCELLED: u32 = 8_000;
+pub(crate) const EVERYDAY_CALLS: u32 = 24_000;
+pub(crate) const CALLS_AT_THE_BOUNDS: u32 = 12_000;
+pub(crate) const ACTS: u32 = 24_000;
+pub(crate) const CANCELLED: u32 = 16_000;
 pub(crate) const WAITS: u32 = 12_000;
 pub(crate) const REFUSALS: u32 = 10_000;
 pub(crate) const RETURNS: u32 = 10_000;

@@ -30,8 +30,6 @@ pub(crate) struct Answer {
     pub(crate) reply: Reply,
     pub(crate) change: Change,
     pub(crate) repaired: bool,
-    /// The longest wait before it is rounded to ms.
-    pub(crate) wait: Rational,
 }
 
 impl Model {
@@ -62,7 +60,7 @@ impl Model {
         if with_cost.is_empty() {
             let all: Vec<usize> = (0..costs.len()).collect();
             let reply = answer(1, 0, &held, fewest_remaining(&held, &all, &now), &now);
-            return Answer { reply, change: Change::Keep, repaired, wait: Rational::zero() };
+            return Answer { reply, change: Change::Keep, repaired };
         }
 
         // PARTIAL: as many as fit; when nothing fits, it is one token that has to wait
@@ -96,7 +94,7 @@ impl Model {
             if repair {
                 self.held = held;
             }
-            return Answer { reply, change, repaired: repair, wait: longest };
+            return Answer { reply, change, repaired: repair };
         }
 
         let act = match call.mode {
@@ -116,7 +114,7 @@ impl Model {
         let how_many = if call.mode == Mode::Partial { fits as i64 } else { 1 };
         let reply = answer(how_many, ceil_ms(&longest), &held, index, &now);
         self.store(held, costs.len(), &now);
-        Answer { reply, change: Change::Write, repaired, wait: longest }
+        Answer { reply, change: Change::Write, repaired }
     }
 
     pub(crate) fn give_back(&mut self, call: &GiveBack, now: Nanos) -> Answer {
@@ -150,7 +148,7 @@ impl Model {
             Change::Delete => self.held.clear(),
             Change::Write => self.store(held, call.clauses.len(), &now),
         }
-        Answer { reply, change, repaired: repaired && given, wait: Rational::zero() }
+        Answer { reply, change, repaired: repaired && given }
     }
 
     /// What INFO shows; empty where it answers nil.

@@ -1,4 +1,4 @@
-//! The words behind the key, parsed by the module and encoded by the client.
+//! The words of the RATELIMIT commands.
 //!
 //! ```text
 //! LIMIT count <EX seconds | PX ms> [BURST n] [COST n] [LIMIT ...]... [PARTIAL | FORCE | MAXWAIT ms]
@@ -10,41 +10,10 @@
 
 use arrayvec::ArrayVec;
 
-use crate::digits;
+use super::{GrammarError, at_least, encode_option, integer, millis};
 use crate::gcra::{Acquire, Clause, Clauses, GiveBack, Mode};
-use crate::quota::{Quota, QuotaError};
+use crate::quota::Quota;
 use crate::time::Millis;
-
-/// What is wrong with the words.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum GrammarError {
-    /// An unknown word, a word twice, a value missing, or no `LIMIT` at all.
-    Syntax,
-    /// Not a canonical 64-bit integer.
-    NotAnInteger,
-    /// `EX` or `PX` is 0, negative, or beyond 100 years.
-    Period,
-    /// The count of a `LIMIT` is not 1 or more.
-    Count,
-    /// `BURST` is not 1 or more.
-    Burst,
-    /// `COST` is negative.
-    Cost,
-    /// `MAXWAIT` is negative or beyond 100 years.
-    MaxWait,
-    /// `DUE` is negative or beyond 100 years.
-    Due,
-    /// More than one token a nanosecond.
-    TooFast,
-    /// A full bucket would take more than 100 years to refill.
-    TooSlow,
-    /// More than [`MAX_CLAUSES`](crate::gcra::MAX_CLAUSES) clauses.
-    TooManyClauses,
-    /// No clause has a cost above 0.
-    NoCost,
-    /// `PARTIAL` with different costs.
-    UnequalCosts,
-}
 
 /// Parses what follows the key in `RATELIMIT.ACQUIRE`.
 pub fn parse_acquire<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Acquire, GrammarError> {
@@ -112,14 +81,6 @@ fn encode_clauses(clauses: &Clauses, word: &mut impl FnMut(&[u8])) {
     }
 }
 
-fn encode_option(name: &[u8], value: u64, word: &mut impl FnMut(&[u8])) {
-    let mut field = [0; 20];
-    let (_, number) = field.split_at_mut(20 - digits::width(value));
-    digits::write_padded(value, number);
-    word(name);
-    word(number);
-}
-
 fn some_cost(clauses: &Clauses) -> Result<(), GrammarError> {
     match clauses.iter().any(|clause| clause.cost > 0) {
         true => Ok(()),
@@ -158,12 +119,12 @@ impl Sentence {
                     *draft = Some(Draft { count, period: None, burst: None, cost: None });
                 }
                 (Keyword::Ex, Some(Draft { period: period @ None, .. })) => {
-                    let seconds = at_least(1, integer(&mut words)?, GrammarError::Period)?;
-                    *period = Some(millis(seconds.checked_mul(1_000), GrammarError::Period)?);
+                    let seconds = at_least(1, integer(&mut words)?, GrammarError::Time)?;
+                    *period = Some(millis(seconds.checked_mul(1_000), GrammarError::Time)?);
                 }
                 (Keyword::Px, Some(Draft { period: period @ None, .. })) => {
-                    let ms = at_least(1, integer(&mut words)?, GrammarError::Period)?;
-                    *period = Some(millis(Some(ms), GrammarError::Period)?);
+                    let ms = at_least(1, integer(&mut words)?, GrammarError::Time)?;
+                    *period = Some(millis(Some(ms), GrammarError::Time)?);
                 }
                 (Keyword::Burst, Some(Draft { burst: burst @ None, .. })) => {
                     *burst = Some(at_least(1, integer(&mut words)?, GrammarError::Burst)?);
@@ -223,34 +184,6 @@ impl Keyword {
             7 if is(b"MAXWAIT") => Some(Self::MaxWait),
             7 if is(b"PARTIAL") => Some(Self::Partial),
             _ => None,
-        }
-    }
-}
-
-fn integer<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Result<i64, GrammarError> {
-    let word = words.next().ok_or(GrammarError::Syntax)?;
-    digits::parse_i64(word).map_err(|_| GrammarError::NotAnInteger)
-}
-
-fn at_least(least: i64, value: i64, error: GrammarError) -> Result<u64, GrammarError> {
-    if value < least {
-        return Err(error);
-    }
-    u64::try_from(value).map_err(|_| error)
-}
-
-fn millis(ms: Option<u64>, error: GrammarError) -> Result<Millis, GrammarError> {
-    ms.and_then(Millis::new).ok_or(error)
-}
-
-impl From<QuotaError> for GrammarError {
-    fn from(error: QuotaError) -> Self {
-        match error {
-            QuotaError::Count => Self::Count,
-            QuotaError::Period => Self::Period,
-            QuotaError::Burst => Self::Burst,
-            QuotaError::TooFast => Self::TooFast,
-            QuotaError::TooSlow => Self::TooSlow,
         }
     }
 }
@@ -319,10 +252,10 @@ mod tests {
             ("LIMIT 10 EX 1 COST x", NotAnInteger),
             ("LIMIT 0 EX 1", Count),
             ("LIMIT -1 EX 1", Count),
-            ("LIMIT 10 EX 0", Period),
-            ("LIMIT 10 PX -1", Period),
-            ("LIMIT 10 EX 3155760001", Period),
-            ("LIMIT 10 EX 9223372036854775807", Period),
+            ("LIMIT 10 EX 0", Time),
+            ("LIMIT 10 PX -1", Time),
+            ("LIMIT 10 EX 3155760001", Time),
+            ("LIMIT 10 EX 9223372036854775807", Time),
             ("LIMIT 10 EX 1 BURST 0", Burst),
             ("LIMIT 10 EX 1 COST -1", Cost),
             ("LIMIT 10 EX 1 COST 0", NoCost),

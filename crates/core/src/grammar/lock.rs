@@ -1,0 +1,238 @@
+//! The words of the LOCK commands.
+//!
+//! ```text
+//! owner <PX ms | EX s> [HOLDERS n]              LOCK.TRY
+//! owner <PX ms | EX s> [HOLDERS n] BLOCK ms     LOCK.ACQUIRE
+//! owner <PX ms | EX s>                          LOCK.EXTEND
+//! owner                                         LOCK.RELEASE
+//! n (owner fence deadline_ms acquired_ms)*      LOCK.LOAD
+//! ```
+//!
+//! The owner comes first; the options behind it may stand in any order, each once.
+
+use super::{GrammarError, at_least, encode_number, encode_option, integer, millis};
+use crate::lock::{Claim, Holder, Lock, MAX_HOLDERS, is_owner};
+use crate::time::Millis;
+
+/// Parses what follows the key in `LOCK.TRY`.
+pub fn parse_try<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Claim<'a>, GrammarError> {
+    let (owner, options) = Options::parse(words)?;
+    match options.block {
+        None => options.claim(owner),
+        Some(_) => Err(GrammarError::Syntax),
+    }
+}
+
+/// Parses what follows the key in `LOCK.ACQUIRE`: the claim, and how long to wait for it. A wait of
+/// 0 has no limit.
+pub fn parse_acquire<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<(Claim<'a>, Millis), GrammarError> {
+    let (owner, options) = Options::parse(words)?;
+    let block = options.block.ok_or(GrammarError::Syntax)?;
+    Ok((options.claim(owner)?, block))
+}
+
+/// Parses what follows the key in `LOCK.EXTEND`: the owner, and what its lease shall be.
+pub fn parse_extend<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<(&'a [u8], Millis), GrammarError> {
+    let (owner, options) = Options::parse(words)?;
+    match options {
+        Options { lease: Some(lease), holders: None, block: None } => Ok((owner, lease)),
+        _ => Err(GrammarError::Syntax),
+    }
+}
+
+/// Parses what follows the key in `LOCK.RELEASE`: the owner.
+pub fn parse_release<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<&'a [u8], GrammarError> {
+    let owner = parse_owner(&mut words)?;
+    match words.next() {
+        None => Ok(owner),
+        Some(_) => Err(GrammarError::Syntax),
+    }
+}
+
+/// Parses what follows the key in `LOCK.LOAD`: a whole lock.
+pub fn parse_load<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<Lock, GrammarError> {
+    let count = at_least(1, integer(&mut words)?, GrammarError::Holders)?;
+    let mut holders = Vec::new();
+    for _ in 0..usize::try_from(count).map_or(MAX_HOLDERS, |count| count.min(MAX_HOLDERS)) {
+        let owner = parse_owner(&mut words)?;
+        let mut number = || at_least(0, integer(&mut words)?, GrammarError::NotAnInteger);
+        let (fence, deadline_ms, acquired_ms) = (number()?, number()?, number()?);
+        holders.push(Holder::new(owner, fence, deadline_ms, acquired_ms).ok_or(GrammarError::NotAnInteger)?);
+    }
+    match (words.next(), Lock::from_holders(holders)) {
+        (None, Some(lock)) => Ok(lock),
+        _ => Err(GrammarError::Syntax),
+    }
+}
+
+/// Calls `word` with each word that [`parse_try`] reads back as `claim`.
+pub fn encode_try(claim: &Claim<'_>, mut word: impl FnMut(&[u8])) {
+    word(claim.owner);
+    encode_option(b"PX", claim.lease.get(), &mut word);
+    if claim.holders != 1 {
+        encode_option(b"HOLDERS", claim.holders as u64, &mut word);
+    }
+}
+
+/// Calls `word` with each word that [`parse_acquire`] reads back.
+pub fn encode_acquire(claim: &Claim<'_>, block: Millis, mut word: impl FnMut(&[u8])) {
+    encode_try(claim, &mut word);
+    encode_option(b"BLOCK", block.get(), &mut word);
+}
+
+/// Calls `word` with each word that [`parse_extend`] reads back.
+pub fn encode_extend(owner: &[u8], lease: Millis, mut word: impl FnMut(&[u8])) {
+    word(owner);
+    encode_option(b"PX", lease.get(), &mut word);
+}
+
+/// Calls `word` with each word that [`parse_load`] reads back as `lock`.
+pub fn encode_load(lock: &Lock, mut word: impl FnMut(&[u8])) {
+    encode_number(lock.holders().len() as u64, &mut word);
+    for holder in lock.holders() {
+        word(holder.owner());
+        for number in [holder.fence(), holder.deadline_ms(), holder.acquired_ms()] {
+            encode_number(number, &mut word);
+        }
+    }
+}
+
+fn parse_owner<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Result<&'a [u8], GrammarError> {
+    let owner = words.next().ok_or(GrammarError::Syntax)?;
+    if is_owner(owner) { Ok(owner) } else { Err(GrammarError::Owner) }
+}
+
+/// What stands behind an owner.
+#[derive(Default)]
+struct Options {
+    lease: Option<Millis>,
+    holders: Option<usize>,
+    block: Option<Millis>,
+}
+
+impl Options {
+    fn parse<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<(&'a [u8], Self), GrammarError> {
+        let owner = parse_owner(&mut words)?;
+        let mut options = Self::default();
+        while let Some(word) = words.next() {
+            let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
+            let time = GrammarError::Time;
+            match word.len() {
+                2 if is(b"PX") && options.lease.is_none() => {
+                    let ms = at_least(1, integer(&mut words)?, time)?;
+                    options.lease = Some(millis(Some(ms), time)?);
+                }
+                2 if is(b"EX") && options.lease.is_none() => {
+                    let seconds = at_least(1, integer(&mut words)?, time)?;
+                    options.lease = Some(millis(seconds.checked_mul(1_000), time)?);
+                }
+                5 if is(b"BLOCK") && options.block.is_none() => {
+                    let ms = at_least(0, integer(&mut words)?, GrammarError::Block)?;
+                    options.block = Some(millis(Some(ms), GrammarError::Block)?);
+                }
+                7 if is(b"HOLDERS") && options.holders.is_none() => {
+                    let n = at_least(1, integer(&mut words)?, GrammarError::Holders)?;
+                    let n = usize::try_from(n).map_err(|_| GrammarError::Holders)?;
+                    options.holders =
+                        Some(if n <= MAX_HOLDERS { n } else { return Err(GrammarError::Holders) });
+                }
+                _ => return Err(GrammarError::Syntax),
+            }
+        }
+        Ok((owner, options))
+    }
+
+    fn claim<'a>(&self, owner: &'a [u8]) -> Result<Claim<'a>, GrammarError> {
+        let lease = self.lease.ok_or(GrammarError::Syntax)?;
+        Ok(Claim { owner, lease, holders: self.holders.unwrap_or(1) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> impl Iterator<Item = &[u8]> {
+        text.split(' ').map(str::as_bytes)
+    }
+
+    fn claim(owner: &'static str, lease: u64, holders: usize) -> Claim<'static> {
+        Claim { owner: owner.as_bytes(), lease: Millis::new(lease).unwrap(), holders }
+    }
+
+    #[test]
+    fn words_mean_what_they_say() {
+        assert_eq!(parse_try(words("me PX 500")), Ok(claim("me", 500, 1)));
+        assert_eq!(parse_try(words("me holders 3 ex 2")), Ok(claim("me", 2000, 3)));
+        let block = Millis::new(7).unwrap();
+        assert_eq!(parse_acquire(words("PX PX 500 BLOCK 7")), Ok((claim("PX", 500, 1), block)));
+        assert_eq!(
+            parse_acquire(words("me BLOCK 0 HOLDERS 1024 PX 1")),
+            Ok((claim("me", 1, 1024), Millis::ZERO))
+        );
+        assert_eq!(parse_extend(words("me EX 1")), Ok((&b"me"[..], Millis::new(1000).unwrap())));
+        assert_eq!(parse_release(words("me")), Ok(&b"me"[..]));
+    }
+
+    #[test]
+    fn every_mistake_has_its_error() {
+        use GrammarError::*;
+        for (text, error) in [
+            ("me", Syntax),
+            ("me PX", Syntax),
+            ("me PX 1 EX 1", Syntax),
+            ("me PX 1 PX 1", Syntax),
+            ("me PX 1 HOLDERS", Syntax),
+            ("me PX 1 HOLDERS 1 HOLDERS 1", Syntax),
+            ("me PX 1 BLOCK 1", Syntax),
+            ("me PX 1 NX", Syntax),
+            (" PX 1", Owner),
+            ("me PX 0", Time),
+            ("me PX -1", Time),
+            ("me PX 3155760000001", Time),
+            ("me EX 9223372036854775807", Time),
+            ("me PX abc", NotAnInteger),
+            ("me PX 1.5", NotAnInteger),
+            ("me PX 9223372036854775808", NotAnInteger),
+            ("me PX 1 HOLDERS 0", Holders),
+            ("me PX 1 HOLDERS 1025", Holders),
+            ("me PX 1 HOLDERS -1", Holders),
+        ] {
+            assert_eq!(parse_try(words(text)), Err(error), "{text}");
+        }
+        assert_eq!(parse_acquire(words("me PX 1")), Err(Syntax));
+        assert_eq!(parse_acquire(words("me PX 1 BLOCK -1")), Err(Block));
+        assert_eq!(parse_acquire(words("me PX 1 BLOCK 3155760000001")), Err(Block));
+        assert_eq!(parse_acquire(words("me PX 1 BLOCK 1 BLOCK 1")), Err(Syntax));
+        assert_eq!(parse_extend(words("me PX 1 HOLDERS 1")), Err(Syntax));
+        assert_eq!(parse_release(words("me now")), Err(Syntax));
+        assert_eq!(parse_try([&b"x".repeat(513)[..], b"PX", b"1"].into_iter()), Err(Owner));
+    }
+
+    #[test]
+    fn a_load_is_a_whole_lock_or_an_error() {
+        let lock = parse_load(words("2 a 5 2000 1000 b 6 3000 1001")).unwrap();
+        assert_eq!(lock.holders().len(), 2);
+        assert_eq!(lock.expires_at_ms(), 3000);
+        assert_eq!(lock.newest_fence(), 6);
+        let mut text = Vec::new();
+        encode_load(&lock, |word| text.push(String::from_utf8(word.to_vec()).unwrap()));
+        assert_eq!(text.join(" "), "2 a 5 2000 1000 b 6 3000 1001");
+        for text in [
+            "0",
+            "1",
+            "1 a",
+            "1 a 5 2000",
+            "2 a 5 2000 1000",
+            "1 a 5 2000 1000 b",
+            "2 a 5 2000 1000 a 6 2000 1000",
+            "1 a 0 2000 1000",
+            "1 a 9007199254740992 2000 1000",
+            "1 a -5 2000 1000",
+            "99999999999 a 5 2000 1000",
+            "-1 a 5 2000 1000",
+        ] {
+            assert!(parse_load(words(text)).is_err(), "{text}");
+        }
+    }
+}

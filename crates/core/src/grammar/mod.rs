@@ -1,0 +1,86 @@
+//! The words behind the key, parsed by the module and encoded by the client, so that the two
+//! cannot drift apart.
+
+pub mod lock;
+pub mod ratelimit;
+
+use crate::digits;
+use crate::quota::QuotaError;
+use crate::time::Millis;
+
+/// What is wrong with the words.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum GrammarError {
+    /// An unknown word, a word twice, a value missing, or no `LIMIT` at all.
+    Syntax,
+    /// Not a canonical 64-bit integer.
+    NotAnInteger,
+    /// `EX` or `PX` is 0, negative, or beyond 100 years.
+    Time,
+    /// The count of a `LIMIT` is not 1 or more.
+    Count,
+    /// `BURST` is not 1 or more.
+    Burst,
+    /// `COST` is negative.
+    Cost,
+    /// `MAXWAIT` is negative or beyond 100 years.
+    MaxWait,
+    /// `DUE` is negative or beyond 100 years.
+    Due,
+    /// More than one token a nanosecond.
+    TooFast,
+    /// A full bucket would take more than 100 years to refill.
+    TooSlow,
+    /// More than [`MAX_CLAUSES`](crate::gcra::MAX_CLAUSES) clauses.
+    TooManyClauses,
+    /// No clause has a cost above 0.
+    NoCost,
+    /// `PARTIAL` with different costs.
+    UnequalCosts,
+    /// The owner of a lock is empty or longer than [`MAX_OWNER_LEN`](crate::lock::MAX_OWNER_LEN).
+    Owner,
+    /// `HOLDERS` is not 1 to [`MAX_HOLDERS`](crate::lock::MAX_HOLDERS).
+    Holders,
+    /// `BLOCK` is negative or beyond 100 years.
+    Block,
+}
+
+fn integer<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Result<i64, GrammarError> {
+    let word = words.next().ok_or(GrammarError::Syntax)?;
+    digits::parse_i64(word).map_err(|_| GrammarError::NotAnInteger)
+}
+
+fn at_least(least: i64, value: i64, error: GrammarError) -> Result<u64, GrammarError> {
+    if value < least {
+        return Err(error);
+    }
+    u64::try_from(value).map_err(|_| error)
+}
+
+fn millis(ms: Option<u64>, error: GrammarError) -> Result<Millis, GrammarError> {
+    ms.and_then(Millis::new).ok_or(error)
+}
+
+fn encode_option(name: &[u8], value: u64, word: &mut impl FnMut(&[u8])) {
+    word(name);
+    encode_number(value, word);
+}
+
+fn encode_number(value: u64, word: &mut impl FnMut(&[u8])) {
+    let mut field = [0; 20];
+    let (_, number) = field.split_at_mut(20 - digits::width(value));
+    digits::write_padded(value, number);
+    word(number);
+}
+
+impl From<QuotaError> for GrammarError {
+    fn from(error: QuotaError) -> Self {
+        match error {
+            QuotaError::Count => Self::Count,
+            QuotaError::Period => Self::Time,
+            QuotaError::Burst => Self::Burst,
+            QuotaError::TooFast => Self::TooFast,
+            QuotaError::TooSlow => Self::TooSlow,
+        }
+    }
+}

@@ -1,0 +1,419 @@
+//! Who holds a lock, under which fence, until when; and whether one more may.
+//!
+//! A lock is a list of leases, one for each holder, so that a semaphore (`HOLDERS n`) is the same
+//! code as a mutex. A lease is live while `now < deadline`, and it ends no later than the key
+//! itself expires: whoever shortens the key's expiry shortens the lease, and whoever removes the
+//! expiry makes no immortal lock.
+//!
+//! Reading goes through [`View`], which looks at live leases only and changes nothing, so a refused
+//! call leaves the stored value as it was. Writing starts with [`Lock::settle`].
+
+use crate::time::{Millis, Nanos};
+
+/// The longest name of an owner, in bytes. The shortest is one byte.
+pub const MAX_OWNER_LEN: usize = 512;
+
+/// The most that `HOLDERS` can ask for.
+pub const MAX_HOLDERS: usize = 1024;
+
+/// Fences are below this: exact in every client that reads numbers as doubles.
+pub const FENCE_BOUND: u64 = 1 << 53;
+
+/// Fences that come from elsewhere are below this, about the year 2219 in µs. One broken value just
+/// under [`FENCE_BOUND`] would use up all fences for good; so 2^50 of them are kept for grants.
+pub const LOADED_FENCE_BOUND: u64 = FENCE_BOUND - (1 << 50);
+
+/// `ms` in the reply of a call that found nobody holding the lock.
+pub const NOBODY: i64 = -2;
+
+/// One lease.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    owner: Box<[u8]>,
+    fence: u64,
+    deadline_ms: u64,
+    acquired_ms: u64,
+}
+
+impl Holder {
+    /// A lease in bounds, or `None`: an owner of 1 to [`MAX_OWNER_LEN`] bytes, a fence from 1 to
+    /// below [`FENCE_BOUND`], instants in unix ms below 2^53.
+    pub fn new(owner: &[u8], fence: u64, deadline_ms: u64, acquired_ms: u64) -> Option<Self> {
+        const INSTANT_BOUND: u64 = 1 << 53;
+        let in_bounds = is_owner(owner)
+            && (1..FENCE_BOUND).contains(&fence)
+            && deadline_ms < INSTANT_BOUND
+            && acquired_ms < INSTANT_BOUND;
+        in_bounds.then(|| Self { owner: owner.into(), fence, deadline_ms, acquired_ms })
+    }
+
+    /// Who holds it: any bytes, chosen by the client.
+    pub fn owner(&self) -> &[u8] {
+        &self.owner
+    }
+
+    /// The fencing token of this lease.
+    pub fn fence(&self) -> u64 {
+        self.fence
+    }
+
+    /// When it ends, in unix ms.
+    pub fn deadline_ms(&self) -> u64 {
+        self.deadline_ms
+    }
+
+    /// When it was granted, in unix ms.
+    pub fn acquired_ms(&self) -> u64 {
+        self.acquired_ms
+    }
+
+    /// The heap block behind the owner, for a server that moves memory to defragment it.
+    pub fn owner_mut(&mut self) -> &mut Box<[u8]> {
+        &mut self.owner
+    }
+}
+
+/// Whether these bytes can name an owner.
+pub fn is_owner(bytes: &[u8]) -> bool {
+    (1..=MAX_OWNER_LEN).contains(&bytes.len())
+}
+
+/// What TRY and ACQUIRE ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Claim<'a> {
+    /// Who asks.
+    pub owner: &'a [u8],
+    /// How long the lease shall be, from the grant.
+    pub lease: Millis,
+    /// Grant only while fewer than so many hold it.
+    pub holders: usize,
+}
+
+/// The three integers of TRY, ACQUIRE and EXTEND.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reply {
+    /// 1 if the caller holds the lock by this call.
+    pub held: i64,
+    /// Held: the caller's fence. Not held: the newest holder's, 0 if nobody holds it.
+    pub fence: i64,
+    /// Held: what is left of the lease, ms. Not held: when to retry, [`NOBODY`] if nobody holds it.
+    pub ms: i64,
+}
+
+impl Reply {
+    const NOBODY: Self = Self { held: 0, fence: 0, ms: NOBODY };
+
+    fn held(fence: u64, left_ms: u64) -> Self {
+        Self { held: 1, fence: fence as i64, ms: left_ms as i64 }
+    }
+
+    fn not_held(fence: u64, ms: u64) -> Self {
+        Self { held: 0, fence: fence as i64, ms: ms as i64 }
+    }
+}
+
+/// The stored value.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Lock {
+    /// In the order of the grants; no owner twice.
+    holders: Vec<Holder>,
+}
+
+impl Lock {
+    /// A lock with these leases; `None` if there are none, too many, or an owner twice.
+    pub fn from_holders(holders: Vec<Holder>) -> Option<Self> {
+        if holders.is_empty() || holders.len() > MAX_HOLDERS {
+            return None;
+        }
+        let mut owners: Vec<_> = holders.iter().map(Holder::owner).collect();
+        owners.sort_unstable();
+        let twice = owners.windows(2).any(|pair| pair.first() == pair.last());
+        (!twice).then_some(Self { holders })
+    }
+
+    /// All leases, ended ones too.
+    pub fn holders(&self) -> &[Holder] {
+        &self.holders
+    }
+
+    /// The heap block behind the list, for a server that moves memory to defragment it.
+    pub fn holders_mut(&mut self) -> &mut Vec<Holder> {
+        &mut self.holders
+    }
+
+    /// Whether no lease is left.
+    pub fn is_empty(&self) -> bool {
+        self.holders.is_empty()
+    }
+
+    /// When the last lease ends, in unix ms: the key's expiry.
+    pub fn expires_at_ms(&self) -> u64 {
+        self.holders.iter().map(Holder::deadline_ms).max().unwrap_or(0)
+    }
+
+    /// The newest fence, 0 without leases.
+    pub fn newest_fence(&self) -> u64 {
+        self.holders.iter().map(Holder::fence).max().unwrap_or(0)
+    }
+
+    /// The live leases at `now`, of a key that expires at `expiry_ms`, if it does.
+    pub fn view(&self, now: Nanos, expiry_ms: Option<u64>) -> View<'_> {
+        View { holders: &self.holders, now_ms: now.as_millis(), expiry_ms }
+    }
+
+    /// Drops the leases that have ended, and makes those that the key's expiry cuts short say so.
+    /// Returns how many had ended.
+    pub fn settle(&mut self, now: Nanos, expiry_ms: Option<u64>) -> usize {
+        let before = self.holders.len();
+        let now_ms = now.as_millis();
+        for holder in &mut self.holders {
+            holder.deadline_ms = holder.deadline_ms.min(expiry_ms.unwrap_or(u64::MAX));
+        }
+        self.holders.retain(|holder| now_ms < holder.deadline_ms);
+        before - self.holders.len()
+    }
+
+    /// Grants a claim that [`View::admits`], on a settled lock.
+    pub fn grant(&mut self, claim: &Claim<'_>, now: Nanos, fence: u64) -> Reply {
+        let acquired_ms = now.as_millis();
+        let deadline_ms = acquired_ms + claim.lease.get();
+        self.holders.push(Holder { owner: claim.owner.into(), fence, deadline_ms, acquired_ms });
+        Reply::held(fence, claim.lease.get())
+    }
+
+    /// Sets what is left of the owner's lease, longer or shorter. On a settled lock; `None` if the
+    /// owner holds nothing.
+    pub fn extend(&mut self, owner: &[u8], lease: Millis, now: Nanos) -> Option<Reply> {
+        let holder = self.holders.iter_mut().find(|holder| holder.owner() == owner)?;
+        holder.deadline_ms = now.as_millis() + lease.get();
+        Some(Reply::held(holder.fence, lease.get()))
+    }
+
+    /// Ends the owner's lease. On a settled lock; false if the owner holds nothing.
+    pub fn release(&mut self, owner: &[u8]) -> bool {
+        let before = self.holders.len();
+        self.holders.retain(|holder| holder.owner() != owner);
+        self.holders.len() < before
+    }
+}
+
+/// The live leases of a lock at one instant.
+#[derive(Debug, Clone, Copy)]
+pub struct View<'a> {
+    holders: &'a [Holder],
+    now_ms: u64,
+    expiry_ms: Option<u64>,
+}
+
+impl<'a> View<'a> {
+    /// Of a key that is not there.
+    pub const NOTHING: Self = Self { holders: &[], now_ms: 0, expiry_ms: None };
+
+    /// Each live lease with what is left of it, in ms, at least 1.
+    pub fn live(&self) -> impl Iterator<Item = (&'a Holder, u64)> + use<'a> {
+        let (now_ms, expiry_ms) = (self.now_ms, self.expiry_ms.unwrap_or(u64::MAX));
+        let left = move |holder: &'a Holder| {
+            let left = holder.deadline_ms.min(expiry_ms).saturating_sub(now_ms);
+            (left > 0).then_some((holder, left))
+        };
+        self.holders.iter().filter_map(left)
+    }
+
+    /// How long the holder has held it, in ms.
+    pub fn held_ms(&self, holder: &Holder) -> u64 {
+        self.now_ms.saturating_sub(holder.acquired_ms)
+    }
+
+    /// Whether a lease has ended that is still stored.
+    pub fn has_ended(&self) -> bool {
+        self.live().count() < self.holders.len()
+    }
+
+    /// What the owner is told who asks again while it holds: not granted, its own fence and time.
+    pub fn own(&self, owner: &[u8]) -> Option<Reply> {
+        let (holder, left) = self.live().find(|(holder, _)| holder.owner() == owner)?;
+        Some(Reply::not_held(holder.fence, left))
+    }
+
+    /// Whether fewer than `holders` hold it.
+    pub fn admits(&self, holders: usize) -> bool {
+        self.live().count() < holders
+    }
+
+    /// When fewer than `holders` will hold it, in ms from now; `None` if nobody holds it. The
+    /// `(live - holders + 1)`th earliest end, and at least the earliest.
+    pub fn opens_in_ms(&self, holders: usize) -> Option<u64> {
+        let mut ends: Vec<u64> = self.live().map(|(_, left)| left).collect();
+        ends.sort_unstable();
+        ends.get(ends.len().saturating_sub(holders)).copied()
+    }
+
+    /// What a caller is told who does not get it.
+    pub fn refusal(&self, holders: usize) -> Reply {
+        match self.opens_in_ms(holders) {
+            Some(ms) => Reply::not_held(self.newest_live_fence(), ms),
+            None => Reply::NOBODY,
+        }
+    }
+
+    /// What a caller is told whose lease is not there to extend: the earliest end.
+    pub fn not_yours(&self) -> Reply {
+        self.refusal(MAX_HOLDERS)
+    }
+
+    fn newest_live_fence(&self) -> u64 {
+        self.live().map(|(holder, _)| holder.fence).max().unwrap_or(0)
+    }
+}
+
+/// The source of fencing tokens: `max(now in unix µs, last + 1)`, so every one is larger than all
+/// before it, whatever was deleted, flushed or restarted in between.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Fences {
+    last: u64,
+}
+
+impl Fences {
+    /// No fence given yet.
+    pub const fn new() -> Self {
+        Self { last: 0 }
+    }
+
+    /// The next fence.
+    pub fn next(&mut self, now: Nanos) -> u64 {
+        self.last = now.as_micros().max(self.last + 1);
+        self.last
+    }
+
+    /// Takes note of a fence that was given elsewhere: by the primary, or before a restart. True
+    /// if it is believed: from 1 to below [`LOADED_FENCE_BOUND`].
+    pub fn raise(&mut self, fence: u64) -> bool {
+        let believed = (1..LOADED_FENCE_BOUND).contains(&fence);
+        if believed {
+            self.last = self.last.max(fence);
+        }
+        believed
+    }
+
+    /// The last fence, if the clock has not caught up with it: what has to survive a restart.
+    pub fn ahead_of(&self, now: Nanos) -> Option<u64> {
+        (self.last > now.as_micros()).then_some(self.last)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Nanos = Nanos(1_000_000_000_000_000);
+
+    fn at(ms: u64) -> Nanos {
+        Nanos(NOW.0 + ms * 1_000_000)
+    }
+
+    fn claim(owner: &str, lease: u64, holders: usize) -> Claim<'_> {
+        Claim { owner: owner.as_bytes(), lease: Millis::new(lease).unwrap(), holders }
+    }
+
+    fn lock(leases: &[(&str, u64)]) -> Lock {
+        let mut lock = Lock::default();
+        for (fence, (owner, lease)) in leases.iter().enumerate() {
+            lock.grant(&claim(owner, *lease, 9), NOW, fence as u64 + 1);
+        }
+        lock
+    }
+
+    #[test]
+    fn a_lease_is_live_before_its_deadline_and_not_at_it() {
+        let lock = lock(&[("a", 20)]);
+        assert!(!lock.view(at(19), None).admits(1));
+        assert!(lock.view(at(20), None).admits(1));
+        assert_eq!(lock.view(at(20), None).refusal(1), Reply { held: 0, fence: 0, ms: NOBODY });
+        assert!(lock.view(at(20), None).has_ended());
+    }
+
+    #[test]
+    fn the_expiry_of_the_key_ends_a_lease_too_and_its_absence_ends_none_later() {
+        let mut lock = lock(&[("a", 100), ("b", 10)]);
+        let expiry = Some(at(50).as_millis());
+        assert_eq!(lock.view(at(20), expiry).own(b"a"), Some(Reply { held: 0, fence: 1, ms: 30 }));
+        assert!(lock.view(at(50), expiry).admits(1));
+        assert_eq!(lock.settle(at(20), expiry), 1);
+        assert_eq!(lock.expires_at_ms(), at(50).as_millis());
+        assert!(lock.view(at(100), None).admits(1));
+    }
+
+    #[test]
+    fn retry_is_when_fewer_than_n_hold() {
+        let lock = lock(&[("a", 30), ("b", 10), ("c", 20)]);
+        let view = lock.view(NOW, None);
+        for (holders, ms) in [(1, 30), (2, 20), (3, 10), (4, 10)] {
+            assert_eq!(view.refusal(holders), Reply { held: 0, fence: 3, ms }, "HOLDERS {holders}");
+        }
+        assert_eq!(view.not_yours(), Reply { held: 0, fence: 3, ms: 10 });
+        assert!(view.admits(4) && !view.admits(3));
+    }
+
+    #[test]
+    fn extend_sets_and_never_revives() {
+        let mut lock = lock(&[("a", 3_600_000)]);
+        let minute = Millis::new(60_000).unwrap();
+        assert_eq!(lock.extend(b"a", minute, NOW), Some(Reply { held: 1, fence: 1, ms: 60_000 }));
+        assert_eq!(lock.extend(b"b", minute, NOW), None);
+        lock.settle(at(60_000), None);
+        assert_eq!(lock.extend(b"a", minute, at(60_000)), None);
+    }
+
+    #[test]
+    fn only_the_holder_releases() {
+        let mut lock = lock(&[("a", 10), ("b", 10)]);
+        assert!(!lock.release(b"c"));
+        assert!(lock.release(b"a"));
+        assert!(!lock.release(b"a"));
+        assert_eq!(lock.holders().len(), 1);
+    }
+
+    #[test]
+    fn fences_grow_whatever_the_clock_does() {
+        let mut fences = Fences::new();
+        let first = fences.next(NOW);
+        assert_eq!(first, NOW.as_micros());
+        assert_eq!(fences.next(NOW), first + 1);
+        assert_eq!(fences.next(Nanos(0)), first + 2);
+        assert_eq!(fences.ahead_of(NOW), Some(first + 2));
+        assert_eq!(fences.ahead_of(at(1)), None);
+        assert_eq!(fences.next(at(1)), at(1).as_micros());
+    }
+
+    #[test]
+    fn a_fence_from_elsewhere_raises_unless_it_would_use_all_up() {
+        let mut fences = Fences::new();
+        assert!(fences.raise(5));
+        assert!(fences.raise(LOADED_FENCE_BOUND - 1));
+        assert_eq!(fences.next(NOW), LOADED_FENCE_BOUND);
+        let before = fences;
+        for broken in [0, LOADED_FENCE_BOUND, FENCE_BOUND - 1, FENCE_BOUND, u64::MAX] {
+            assert!(!fences.raise(broken), "{broken}");
+        }
+        assert_eq!(fences, before);
+    }
+
+    #[test]
+    fn stored_leases_are_checked() {
+        let owner = [b'o'; MAX_OWNER_LEN + 1];
+        assert!(Holder::new(&owner[1..], FENCE_BOUND - 1, 1, 1).is_some());
+        assert!(Holder::new(&owner, 1, 1, 1).is_none());
+        assert!(Holder::new(b"", 1, 1, 1).is_none());
+        assert!(Holder::new(b"a", 0, 1, 1).is_none());
+        assert!(Holder::new(b"a", FENCE_BOUND, 1, 1).is_none());
+        assert!(Holder::new(b"a", 1, 1 << 53, 1).is_none());
+        assert!(Holder::new(b"a", 1, 1, 1 << 53).is_none());
+        let holder = |name: &str| Holder::new(name.as_bytes(), 1, 1, 1).unwrap();
+        assert!(Lock::from_holders(vec![]).is_none());
+        assert!(Lock::from_holders(vec![holder("a"), holder("b"), holder("a")]).is_none());
+        assert!(Lock::from_holders(vec![holder("a"), holder("b")]).is_some());
+        let many = |n: usize| (0..n).map(|i| holder(&i.to_string())).collect();
+        assert!(Lock::from_holders(many(MAX_HOLDERS)).is_some());
+        assert!(Lock::from_holders(many(MAX_HOLDERS + 1)).is_none());
+    }
+}

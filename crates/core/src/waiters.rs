@@ -1,0 +1,215 @@
+//! Who waits for which lock: first in, first out.
+//!
+//! Data alone. Blocking clients, waking them and setting alarms is the module's; this says who is
+//! next. Nothing of it is stored or replicated: a wait ends with its connection.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::lock::Claim;
+use crate::time::Millis;
+
+/// One that waits, known by the number that the module gave it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Waiter {
+    /// Unique among all that wait.
+    pub id: u64,
+    owner: Box<[u8]>,
+    lease: Millis,
+    holders: usize,
+}
+
+impl Waiter {
+    /// One that waits for this claim.
+    pub fn new(id: u64, claim: &Claim<'_>) -> Self {
+        Self { id, owner: claim.owner.into(), lease: claim.lease, holders: claim.holders }
+    }
+
+    /// What it waits for.
+    pub fn claim(&self) -> Claim<'_> {
+        Claim { owner: &self.owner, lease: self.lease, holders: self.holders }
+    }
+}
+
+/// A key in a database.
+#[derive(Debug, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The database's number.
+    pub db: i32,
+    /// The key's name.
+    pub key: Box<[u8]>,
+}
+
+/// Those that wait for one key.
+#[derive(Debug)]
+struct Queue<A> {
+    place: Arc<Place>,
+    waiters: VecDeque<Waiter>,
+    alarm: Option<A>,
+}
+
+/// All that wait, by key; and for each key what the module will look after it with (an alarm `A`).
+#[derive(Debug)]
+pub struct Waiters<A> {
+    queues: HashMap<Arc<Place>, Queue<A>>,
+    places: HashMap<u64, Arc<Place>>,
+}
+
+impl<A> Default for Waiters<A> {
+    fn default() -> Self {
+        Self { queues: HashMap::new(), places: HashMap::new() }
+    }
+}
+
+impl<A> Waiters<A> {
+    /// How many wait, for whatever key.
+    pub fn total(&self) -> usize {
+        self.places.len()
+    }
+
+    /// How many wait for this key.
+    pub fn count(&self, place: &Place) -> usize {
+        self.queues.get(place).map_or(0, |queue| queue.waiters.len())
+    }
+
+    /// The one that is next.
+    pub fn head(&self, place: &Place) -> Option<&Waiter> {
+        self.queues.get(place)?.waiters.front()
+    }
+
+    /// Whether this owner waits for this key.
+    pub fn find(&self, place: &Place, owner: &[u8]) -> Option<&Waiter> {
+        self.queues.get(place)?.waiters.iter().find(|waiter| &*waiter.owner == owner)
+    }
+
+    /// Adds one at the end; or in the place of the wait of the same owner, which is returned.
+    pub fn join(&mut self, place: Arc<Place>, waiter: Waiter) -> Option<Waiter> {
+        let queue = match self.queues.get_mut(&place) {
+            Some(queue) => queue,
+            None => {
+                let empty = Queue { place: Arc::clone(&place), waiters: VecDeque::new(), alarm: None };
+                self.queues.entry(place).or_insert(empty)
+            }
+        };
+        self.places.insert(waiter.id, Arc::clone(&queue.place));
+        match queue.waiters.iter_mut().find(|older| older.owner == waiter.owner) {
+            Some(older) => {
+                let older = std::mem::replace(older, waiter);
+                self.places.remove(&older.id);
+                Some(older)
+            }
+            None => {
+                queue.waiters.push_back(waiter);
+                None
+            }
+        }
+    }
+
+    /// Takes one out, wherever it stands; `None` if it is out already. An alarm that is returned
+    /// has nobody left to ring for.
+    pub fn leave(&mut self, id: u64) -> Option<(Waiter, Option<A>)> {
+        let place = self.places.remove(&id)?;
+        let queue = self.queues.get_mut(&place)?;
+        let at = queue.waiters.iter().position(|waiter| waiter.id == id)?;
+        let waiter = queue.waiters.remove(at)?;
+        let alarm = if queue.waiters.is_empty() {
+            self.queues.remove(&place).and_then(|queue| queue.alarm)
+        } else {
+            None
+        };
+        Some((waiter, alarm))
+    }
+
+    /// The key that one waits for.
+    pub fn place(&self, id: u64) -> Option<Arc<Place>> {
+        self.places.get(&id).map(Arc::clone)
+    }
+
+    /// The same place, shared with the queue; `None` if nobody waits for it.
+    pub fn shared(&self, place: &Place) -> Option<Arc<Place>> {
+        self.queues.get(place).map(|queue| Arc::clone(&queue.place))
+    }
+
+    /// The alarm of a key; `None` also if nobody waits for it.
+    pub fn alarm(&self, place: &Place) -> Option<&A> {
+        self.queues.get(place)?.alarm.as_ref()
+    }
+
+    /// Replaces the alarm of a key and returns the one before; gives `alarm` back as `Err` if
+    /// nobody waits.
+    pub fn set_alarm(&mut self, place: &Place, alarm: Option<A>) -> Result<Option<A>, Option<A>> {
+        match self.queues.get_mut(place) {
+            Some(queue) => Ok(std::mem::replace(&mut queue.alarm, alarm)),
+            None => Err(alarm),
+        }
+    }
+
+    /// The keys of one database that somebody waits for; of all with `None`.
+    pub fn places(&self, db: Option<i32>) -> Vec<Arc<Place>> {
+        let here = |place: &&Arc<Place>| db.is_none_or(|db| place.db == db);
+        self.queues.keys().filter(here).map(Arc::clone).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn place(key: &str) -> Place {
+        Place { db: 0, key: key.as_bytes().into() }
+    }
+
+    fn shared(key: &str) -> Arc<Place> {
+        Arc::new(place(key))
+    }
+
+    fn waiter(id: u64, owner: &str) -> Waiter {
+        Waiter::new(id, &Claim { owner: owner.as_bytes(), lease: Millis::new(1).unwrap(), holders: 1 })
+    }
+
+    fn order(waiters: &mut Waiters<()>, key: &str) -> Vec<u64> {
+        let mut order = Vec::new();
+        while let Some(head) = waiters.head(&place(key)).map(|head| head.id) {
+            waiters.leave(head);
+            order.push(head);
+        }
+        order
+    }
+
+    #[test]
+    fn first_in_is_first_out_key_by_key() {
+        let mut waiters = Waiters::default();
+        for id in 1..=4 {
+            assert!(waiters.join(shared("k"), waiter(id, &id.to_string())).is_none());
+        }
+        waiters.join(shared("other"), waiter(5, "1"));
+        assert_eq!((waiters.total(), waiters.count(&place("k"))), (5, 4));
+        assert!(waiters.leave(2).is_some());
+        assert!(waiters.leave(2).is_none());
+        assert_eq!(order(&mut waiters, "k"), [1, 3, 4]);
+        assert_eq!(waiters.total(), 1);
+    }
+
+    #[test]
+    fn an_owner_that_asks_again_keeps_its_place() {
+        let mut waiters = Waiters::default();
+        waiters.join(shared("k"), waiter(1, "a"));
+        waiters.join(shared("k"), waiter(2, "b"));
+        assert_eq!(waiters.join(shared("k"), waiter(3, "a")), Some(waiter(1, "a")));
+        assert!(waiters.leave(1).is_none());
+        assert_eq!(waiters.find(&place("k"), b"a").map(|waiter| waiter.id), Some(3));
+        assert_eq!(order(&mut waiters, "k"), [3, 2]);
+    }
+
+    #[test]
+    fn nothing_is_left_of_a_queue_that_empties() {
+        let mut waiters = Waiters::default();
+        waiters.join(shared("k"), waiter(1, "a"));
+        assert_eq!(waiters.set_alarm(&place("k"), Some("ring")), Ok(None));
+        assert_eq!(waiters.places(Some(0)).len(), 1);
+        assert_eq!(waiters.places(Some(1)).len(), 0);
+        assert_eq!(waiters.leave(1), Some((waiter(1, "a"), Some("ring"))));
+        assert_eq!(waiters.places(None).len(), 0);
+        assert_eq!(waiters.set_alarm(&place("k"), Some("ring")), Err(Some("ring")));
+    }
+}

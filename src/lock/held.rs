@@ -1,0 +1,119 @@
+//! A key that holds a lock, or could.
+
+use std::ffi::CStr;
+
+use sluice_core::lock::{Claim, Lock, Reply, View};
+use sluice_core::time::{Millis, Nanos};
+
+use super::value::{self, LOAD};
+use crate::error::Error;
+use crate::info;
+use crate::server::{Arg, Context, Key, Mode, Value};
+
+/// An open key with the lock in it. What is changed is kept back until [`Self::commit`].
+pub(crate) struct LockKey<'c> {
+    ctx: &'c Context<'c>,
+    name: Arg<'c>,
+    key: Key<'c>,
+    now: Nanos,
+    expiry_ms: Option<u64>,
+    change: Option<Changed>,
+}
+
+/// A lock as it shall be, and what is to be told of it.
+struct Changed {
+    lock: Lock,
+    events: Vec<&'static CStr>,
+}
+
+impl<'c> LockKey<'c> {
+    /// Opens the key; a key that holds something else is an error, one that is absent is not.
+    pub(crate) fn open(ctx: &'c Context<'c>, name: Arg<'c>, mode: Mode) -> Result<Self, Error> {
+        let key = ctx.open(name, mode);
+        let is_ours = matches!(key.value(), Value::Absent) || key.get::<Lock>().is_some();
+        if !is_ours {
+            return Err(Error::WrongType);
+        }
+        let expiry_ms = key.expires_at_ms();
+        Ok(Self { ctx, name, key, now: ctx.now(), expiry_ms, change: None })
+    }
+
+    /// The live leases, with what has been changed so far.
+    pub(crate) fn view(&self) -> View<'_> {
+        match (&self.change, self.key.get::<Lock>()) {
+            (Some(change), _) => change.lock.view(self.now, None),
+            (None, Some(lock)) => lock.view(self.now, self.expiry_ms),
+            (None, None) => View::NOTHING,
+        }
+    }
+
+    /// Grants a claim that [`View::admits`].
+    pub(crate) fn grant(&mut self, claim: &Claim<'_>) -> Reply {
+        let (now, fence) = (self.now, value::fences().next(self.now));
+        info::LOCK_GRANTED.add(1);
+        self.change(c"lock.acquired").grant(claim, now, fence)
+    }
+
+    /// Sets what is left of the owner's lease; `None` if it holds nothing.
+    pub(crate) fn extend(&mut self, owner: &[u8], lease: Millis) -> Option<Reply> {
+        self.view().own(owner)?;
+        let now = self.now;
+        self.change(c"lock.extended").extend(owner, lease, now)
+    }
+
+    /// Ends the owner's lease; false if it holds nothing.
+    pub(crate) fn release(&mut self, owner: &[u8]) -> bool {
+        self.view().own(owner).is_some() && self.change(c"lock.released").release(owner)
+    }
+
+    /// Carries the changes out: in the key, on replicas and in the AOF, for those who watch.
+    pub(crate) fn commit(mut self) -> Result<(), Error> {
+        let Some(Changed { lock, events }) = self.change.take() else { return Ok(()) };
+        if lock.is_empty() {
+            self.key.delete();
+            self.ctx.replicate_del(self.name);
+        } else {
+            let words = value::load_words(&lock);
+            self.store(lock)?;
+            self.ctx.replicate(LOAD, self.name, &words);
+        }
+        self.ctx.signal_modified(self.name);
+        drop(self.key); // those who are told may open it
+        for event in events {
+            self.ctx.notify(event, self.name);
+        }
+        Ok(())
+    }
+
+    /// Replaces the lock by one that came from elsewhere, whatever was there.
+    pub(crate) fn replace(ctx: &'c Context<'c>, name: Arg<'c>, lock: Lock) -> Result<(), Error> {
+        let mut key = Self::open(ctx, name, Mode::Write)?;
+        let words = value::load_words(&lock);
+        key.store(lock)?;
+        ctx.replicate(LOAD, name, &words);
+        ctx.signal_modified(name);
+        Ok(())
+    }
+
+    fn store(&mut self, lock: Lock) -> Result<(), Error> {
+        let expires_at_ms = lock.expires_at_ms();
+        match self.key.get_mut::<Lock>() {
+            Some(stored) => *stored = lock,
+            None => self.key.set(lock)?,
+        }
+        self.key.expire_at(expires_at_ms);
+        Ok(())
+    }
+
+    /// The lock to be changed, settled.
+    fn change(&mut self, event: &'static CStr) -> &mut Lock {
+        let (now, expiry_ms, key) = (self.now, self.expiry_ms, &self.key);
+        let change = self.change.get_or_insert_with(|| {
+            let mut lock = key.get::<Lock>().cloned().unwrap_or_default();
+            info::LOCK_ENDED.add(lock.settle(now, expiry_ms) as u64);
+            Changed { lock, events: Vec::new() }
+        });
+        change.events.push(event);
+        &mut change.lock
+    }
+}

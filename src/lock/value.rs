@@ -1,0 +1,136 @@
+//! The lock as a data type of the server, and the last fence.
+
+use std::ffi::CStr;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::mem;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, Once, PoisonError};
+
+use sluice_core::grammar::lock::encode_load;
+use sluice_core::lock::{Fences, Holder, Lock, MAX_HOLDERS};
+
+use super::waiting;
+use crate::info;
+use crate::server::{DataType, Defrag, Digest, OwnedArg, Rdb, now, warn};
+
+/// The command that replicas and AOF get.
+pub(crate) const LOAD: &CStr = c"LOCK.LOAD";
+
+/// The source of fences of this server. (A lock, as another module may call us from a thread of
+/// its own, under the server's global lock. Nothing is called while it is held.)
+static FENCES: Mutex<Fences> = Mutex::new(Fences::new());
+
+/// A hash of the place of the lock that was last taken out of the keyspace: when the server then
+/// says that it evicted that place, it was a lock.
+static LAST_UNLINKED: AtomicU64 = AtomicU64::new(0);
+
+/// The source of fences.
+pub(crate) fn fences() -> MutexGuard<'static, Fences> {
+    FENCES.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The words behind the key of [`LOAD`].
+pub(crate) fn load_words(lock: &Lock) -> Vec<OwnedArg> {
+    let mut words = Vec::with_capacity(1 + 4 * lock.holders().len());
+    encode_load(lock, |word| words.push(OwnedArg::new(word)));
+    words
+}
+
+/// Takes note of the fences of a lock that came from elsewhere; false if one is not to be believed.
+pub(crate) fn note_fences(lock: &Lock) -> bool {
+    let mut fences = fences();
+    let mut raised = *fences;
+    let believed = lock.holders().iter().all(|holder| raised.raise(holder.fence()));
+    if believed {
+        *fences = raised;
+    }
+    believed
+}
+
+/// The server has evicted a key; counted if it was a lock, and said once in the log: a module
+/// cannot keep a key from being evicted, so all it can do is tell.
+pub(crate) fn evicted(db: i32, key: &[u8]) {
+    static WARNED: Once = Once::new();
+    if LAST_UNLINKED.swap(0, Ordering::Relaxed) == hash(db, key) {
+        info::LOCK_EVICTED.add(1);
+        WARNED.call_once(|| {
+            warn("a lock was evicted while it was held; see sluice_lock_evicted and maxmemory-policy");
+        });
+    }
+}
+
+fn hash(db: i32, key: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    (db, key).hash(&mut hasher);
+    hasher.finish()
+}
+
+impl DataType for Lock {
+    const NAME: &'static CStr = c"sluice-lk";
+
+    fn save(&self, rdb: &mut Rdb) {
+        rdb.save_number(self.holders().len() as u64);
+        for holder in self.holders() {
+            rdb.save_bytes(holder.owner());
+            rdb.save_number(holder.fence());
+            rdb.save_number(holder.deadline_ms());
+            rdb.save_number(holder.acquired_ms());
+        }
+    }
+
+    fn load(rdb: &mut Rdb) -> Option<Self> {
+        let count = usize::try_from(rdb.load_number()?).ok().filter(|count| *count <= MAX_HOLDERS)?;
+        let mut holders = Vec::new();
+        for _ in 0..count {
+            let owner = rdb.load_bytes()?;
+            let (fence, deadline_ms, acquired_ms) =
+                (rdb.load_number()?, rdb.load_number()?, rdb.load_number()?);
+            holders.push(Holder::new(&owner, fence, deadline_ms, acquired_ms)?);
+        }
+        Lock::from_holders(holders).filter(note_fences)
+    }
+
+    fn rewrite(&self) -> (&'static CStr, Vec<OwnedArg>) {
+        (LOAD, load_words(self))
+    }
+
+    fn memory(&self) -> usize {
+        let list = mem::size_of_val(self.holders());
+        list + self.holders().iter().map(|holder| holder.owner().len()).sum::<usize>()
+    }
+
+    fn effort(&self) -> usize {
+        1 + self.holders().len()
+    }
+
+    fn digest(&self, digest: &mut Digest) {
+        for holder in self.holders() {
+            digest.add_bytes(holder.owner());
+            digest.add_number(holder.fence());
+            digest.add_number(holder.deadline_ms());
+            digest.add_number(holder.acquired_ms());
+            digest.end_element();
+        }
+    }
+
+    fn defrag(&mut self, defrag: &mut Defrag) {
+        let holders = self.holders_mut();
+        defrag.list(holders);
+        for holder in holders {
+            defrag.bytes(holder.owner_mut());
+        }
+    }
+
+    fn unlinked(db: i32, key: &[u8]) {
+        LAST_UNLINKED.store(hash(db, key), Ordering::Relaxed);
+        waiting::poke(db, key);
+    }
+
+    fn save_aux() -> Option<u64> {
+        fences().ahead_of(now())
+    }
+
+    fn load_aux(value: u64) -> bool {
+        fences().raise(value)
+    }
+}

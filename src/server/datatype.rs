@@ -1,0 +1,305 @@
+//! A data type of our own: how the server saves, loads, measures and frees its values.
+
+use std::ffi::{CStr, CString, c_int, c_void};
+use std::mem::{self, ManuallyDrop};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::ptr;
+use std::slice;
+use std::sync::atomic::{AtomicPtr, Ordering};
+
+use redis_module::raw;
+
+use super::api::call;
+use super::args::{Arg, OwnedArg};
+use super::load::{LoadError, Loading};
+
+/// A type whose values the server keeps as `Box<Self>`.
+pub(crate) trait DataType: Sized + 'static {
+    /// Nine characters.
+    const NAME: &'static CStr;
+
+    /// Writes the value to an RDB file.
+    fn save(&self, rdb: &mut Rdb);
+
+    /// Reads what [`Self::save`] wrote; `None` for anything that it cannot have written.
+    fn load(rdb: &mut Rdb) -> Option<Self>;
+
+    /// The command that makes this value, and the words behind the key.
+    fn rewrite(&self) -> (&'static CStr, Vec<OwnedArg>);
+
+    /// Heap bytes behind the value.
+    fn memory(&self) -> usize;
+
+    /// How many blocks of memory are freed with it.
+    fn effort(&self) -> usize;
+
+    /// What makes two values equal.
+    fn digest(&self, digest: &mut Digest);
+
+    /// Offers the heap blocks behind the value to be moved.
+    fn defrag(&mut self, defrag: &mut Defrag);
+
+    /// A value has been taken out of the keyspace, by whatever means but a flush.
+    fn unlinked(db: i32, key: &[u8]);
+
+    /// What has to survive beside the values, if anything has to.
+    fn save_aux() -> Option<u64>;
+
+    /// What [`Self::save_aux`] gave. False if it cannot have.
+    fn load_aux(value: u64) -> bool;
+}
+
+static HANDLE: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(ptr::null_mut());
+
+/// The server's handle of the type. There is one type, so there is one handle.
+pub(super) fn handle<T: DataType>() -> *mut raw::RedisModuleType {
+    HANDLE.load(Ordering::Relaxed)
+}
+
+/// An RDB file, read or written. After a failed read every further one fails too.
+pub(crate) struct Rdb {
+    raw: *mut raw::RedisModuleIO,
+}
+
+impl Rdb {
+    /// Writes a number.
+    pub(crate) fn save_number(&mut self, number: u64) {
+        // SAFETY: the file is open for writing while the callback runs.
+        unsafe { call!(RedisModule_SaveUnsigned(self.raw, number)) }
+    }
+
+    /// Writes bytes.
+    pub(crate) fn save_bytes(&mut self, bytes: &[u8]) {
+        // SAFETY: as above; the bytes are copied.
+        unsafe { call!(RedisModule_SaveStringBuffer(self.raw, bytes.as_ptr().cast(), bytes.len())) }
+    }
+
+    /// Reads a number; `None` if the file ends or is broken here.
+    pub(crate) fn load_number(&mut self) -> Option<u64> {
+        // SAFETY: the file is open for reading while the callback runs.
+        let number = unsafe { call!(RedisModule_LoadUnsigned(self.raw)) };
+        self.is_whole().then_some(number)
+    }
+
+    /// Reads bytes; `None` if the file ends or is broken here.
+    pub(crate) fn load_bytes(&mut self) -> Option<Box<[u8]>> {
+        let mut len = 0;
+        // SAFETY: as above. The buffer is ours to free, and holds `len` bytes; NULL on error.
+        unsafe {
+            let buffer = call!(RedisModule_LoadStringBuffer(self.raw, &mut len));
+            if buffer.is_null() {
+                return None;
+            }
+            let bytes = slice::from_raw_parts(buffer.cast::<u8>(), len).into();
+            call!(RedisModule_Free(buffer.cast()));
+            self.is_whole().then_some(bytes)
+        }
+    }
+
+    fn is_whole(&self) -> bool {
+        // SAFETY: as above.
+        unsafe { call!(RedisModule_IsIOError(self.raw)) == 0 }
+    }
+}
+
+/// A sum over what makes values equal.
+pub(crate) struct Digest {
+    raw: *mut raw::RedisModuleDigest,
+}
+
+impl Digest {
+    /// Adds bytes.
+    pub(crate) fn add_bytes(&mut self, bytes: &[u8]) {
+        // SAFETY: the digest is valid while the callback runs.
+        unsafe { call!(RedisModule_DigestAddStringBuffer(self.raw, bytes.as_ptr().cast(), bytes.len())) }
+    }
+
+    /// Adds a number.
+    pub(crate) fn add_number(&mut self, number: u64) {
+        // SAFETY: as above.
+        unsafe { call!(RedisModule_DigestAddLongLong(self.raw, number as i64)) }
+    }
+
+    /// Ends an element; elements count in their order.
+    pub(crate) fn end_element(&mut self) {
+        // SAFETY: as above.
+        unsafe { call!(RedisModule_DigestEndSequence(self.raw)) }
+    }
+}
+
+/// The server while it moves memory to defragment it.
+pub(crate) struct Defrag {
+    raw: *mut raw::RedisModuleDefragCtx,
+}
+
+impl Defrag {
+    /// Offers the block behind a list.
+    pub(crate) fn list<T>(&mut self, list: &mut Vec<T>) {
+        if list.capacity() == 0 || mem::size_of::<T>() == 0 {
+            return; // no block
+        }
+        let mut old = ManuallyDrop::new(mem::take(list));
+        // SAFETY: a block from the global allocator, which is the server's. If the server moves it,
+        // it has copied it and freed the old one; length and capacity stay.
+        unsafe {
+            let start = self.moved(old.as_mut_ptr().cast()).cast();
+            *list = Vec::from_raw_parts(start, old.len(), old.capacity());
+        }
+    }
+
+    /// Offers the block behind some bytes.
+    pub(crate) fn bytes(&mut self, bytes: &mut Box<[u8]>) {
+        let mut list = mem::take(bytes).into_vec();
+        self.list(&mut list);
+        *bytes = list.into_boxed_slice(); // length is capacity, so this moves nothing
+    }
+
+    /// The block's new place, or its old one.
+    unsafe fn moved(&mut self, block: *mut c_void) -> *mut c_void {
+        // SAFETY: the caller passes a block of the server's allocator; the context is valid while
+        // the callback runs.
+        let new = unsafe { call!(RedisModule_DefragAlloc(self.raw, block)) };
+        if new.is_null() { block } else { new }
+    }
+}
+
+extern "C" fn rdb_save<T: DataType>(io: *mut raw::RedisModuleIO, value: *mut c_void) {
+    // SAFETY: the server passes a value of the type.
+    let value = unsafe { &*value.cast::<T>() };
+    let _ = catch_unwind(AssertUnwindSafe(|| value.save(&mut Rdb { raw: io })));
+}
+
+extern "C" fn rdb_load<T: DataType>(io: *mut raw::RedisModuleIO, version: c_int) -> *mut c_void {
+    if version != ENCODING {
+        return ptr::null_mut();
+    }
+    match catch_unwind(|| T::load(&mut Rdb { raw: io })) {
+        Ok(Some(value)) => Box::into_raw(Box::new(value)).cast(),
+        Ok(None) | Err(_) => ptr::null_mut(),
+    }
+}
+
+extern "C" fn aof_rewrite<T: DataType>(
+    aof: *mut raw::RedisModuleIO,
+    key: *mut raw::RedisModuleString,
+    value: *mut c_void,
+) {
+    // SAFETY: the server passes a value of the type.
+    let value = unsafe { &*value.cast::<T>() };
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        let (command, words) = value.rewrite();
+        let mut raw_words: Vec<_> = words.iter().map(|word| word.arg().raw()).collect();
+        // SAFETY: each letter of the format has its argument; the words live until it returns.
+        unsafe {
+            call!(RedisModule_EmitAOF(
+                aof,
+                command.as_ptr(),
+                c"sv".as_ptr(),
+                key,
+                raw_words.as_mut_ptr(),
+                raw_words.len(),
+            ));
+        }
+    }));
+}
+
+extern "C" fn mem_usage<T: DataType>(value: *const c_void) -> usize {
+    // SAFETY: the server passes a value of the type.
+    let value = unsafe { &*value.cast::<T>() };
+    mem::size_of::<T>() + catch_unwind(AssertUnwindSafe(|| value.memory())).unwrap_or(0)
+}
+
+extern "C" fn free_effort<T: DataType>(_key: *mut raw::RedisModuleString, value: *const c_void) -> usize {
+    // SAFETY: the server passes a value of the type.
+    let value = unsafe { &*value.cast::<T>() };
+    catch_unwind(AssertUnwindSafe(|| value.effort())).unwrap_or(1)
+}
+
+extern "C" fn digest<T: DataType>(digest: *mut raw::RedisModuleDigest, value: *mut c_void) {
+    // SAFETY: the server passes a value of the type.
+    let value = unsafe { &*value.cast::<T>() };
+    let _ = catch_unwind(AssertUnwindSafe(|| value.digest(&mut Digest { raw: digest })));
+}
+
+extern "C" fn free<T: DataType>(value: *mut c_void) {
+    // SAFETY: made by Box::into_raw, and the server hands it back once. May be another thread;
+    // values own all they have, and the allocator is thread-safe.
+    drop(unsafe { Box::from_raw(value.cast::<T>()) });
+}
+
+extern "C" fn defrag<T: DataType>(
+    ctx: *mut raw::RedisModuleDefragCtx,
+    _key: *mut raw::RedisModuleString,
+    value: *mut *mut c_void,
+) -> c_int {
+    let mut ctx = Defrag { raw: ctx };
+    // SAFETY: the server passes the place of a value of the type, whose block may move as a value
+    // in Rust may: by copying its bytes.
+    unsafe {
+        *value = ctx.moved(*value);
+        let value = &mut *(*value).cast::<T>();
+        let _ = catch_unwind(AssertUnwindSafe(|| value.defrag(&mut ctx)));
+    }
+    0
+}
+
+extern "C" fn unlink<T: DataType>(ctx: *mut raw::RedisModuleKeyOptCtx, _value: *const c_void) {
+    // SAFETY: the server's own context, valid while the callback runs, as is the key's name.
+    let (db, key) = unsafe {
+        let key = call!(RedisModule_GetKeyNameFromOptCtx(ctx));
+        if key.is_null() {
+            return;
+        }
+        (call!(RedisModule_GetDbIdFromOptCtx(ctx)), Arg::borrowed(key.cast_mut()))
+    };
+    let _ = catch_unwind(AssertUnwindSafe(|| T::unlinked(db, key.bytes())));
+}
+
+extern "C" fn aux_save<T: DataType>(io: *mut raw::RedisModuleIO, _when: c_int) {
+    // Writing nothing leaves no trace, so that a server without the module loads the file.
+    if let Ok(Some(value)) = catch_unwind(T::save_aux) {
+        Rdb { raw: io }.save_number(value);
+    }
+}
+
+extern "C" fn aux_load<T: DataType>(io: *mut raw::RedisModuleIO, version: c_int, _when: c_int) -> c_int {
+    let loaded = version == ENCODING
+        && catch_unwind(|| Rdb { raw: io }.load_number().is_some_and(T::load_aux)).unwrap_or(false);
+    if loaded { raw::REDISMODULE_OK as c_int } else { raw::REDISMODULE_ERR as c_int }
+}
+
+/// The version of what `save` writes.
+const ENCODING: c_int = 0;
+
+impl Loading<'_> {
+    /// Makes the type known to the server.
+    pub(crate) fn add_type<T: DataType>(&self) -> Result<(), LoadError> {
+        // SAFETY: a plain C struct of function pointers, where zeros mean "not there".
+        let mut methods: raw::RedisModuleTypeMethods = unsafe { mem::zeroed() };
+        methods.version = u64::from(raw::REDISMODULE_TYPE_METHOD_VERSION);
+        methods.rdb_load = Some(rdb_load::<T>);
+        methods.rdb_save = Some(rdb_save::<T>);
+        methods.aof_rewrite = Some(aof_rewrite::<T>);
+        methods.mem_usage = Some(mem_usage::<T>);
+        methods.digest = Some(digest::<T>);
+        methods.free = Some(free::<T>);
+        methods.free_effort = Some(free_effort::<T>);
+        methods.defrag = Some(defrag::<T>);
+        methods.unlink2 = Some(unlink::<T>);
+        // No copy: two keys would hold one value. No aux_save, only its second form (7.2 and on):
+        // with the first, no RDB at all would load without the module.
+        methods.aux_load = Some(aux_load::<T>);
+        methods.aux_save2 = Some(aux_save::<T>);
+        methods.aux_save_triggers = raw::REDISMODULE_AUX_BEFORE_RDB as c_int;
+        // SAFETY: the context is that of the load; name and methods are copied.
+        let made = unsafe {
+            call!(RedisModule_CreateDataType(self.raw(), T::NAME.as_ptr(), ENCODING, &mut methods))
+        };
+        if made.is_null() {
+            let name = CString::from(T::NAME);
+            return Err(LoadError::new(format!("the server refused the data type {name:?}")));
+        }
+        HANDLE.store(made, Ordering::Relaxed);
+        Ok(())
+    }
+}
