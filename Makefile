@@ -7,10 +7,10 @@ PORT ?= 6379
 SERVER ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run lint audit test clean
+.PHONY: help build run lint audit test bench-handover clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the module, target/release/libsluice.so
 	@scripts/need cc libclang
@@ -40,6 +40,12 @@ test: ## all tests, on all four servers (SERVER=valkey_9_1 for one server only)
 	cargo build --release --locked
 	$(if $(SERVER),,cargo test --workspace --exclude sluice --all-features --profile checked --locked)
 	@scripts/test-servers $(SERVER)
+
+bench-handover: ## how long a lock takes from its holder's RELEASE to the next waiter
+	@scripts/need cc libclang pip redis-server
+	@scripts/servers
+	cargo build --release --locked
+	cargo bench --locked --bench handover
 
 clean: ## removes all that was built or fetched
 	rm -rf .servers .tools

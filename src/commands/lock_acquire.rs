@@ -2,12 +2,11 @@
 
 use sluice_core::grammar::lock as grammar;
 
-use super::locker::{self, Attempt, Turn};
+use super::locker::{self, Outcome};
 use crate::error::Error;
-use crate::info;
 use crate::lock::held::LockKey;
 use crate::lock::waiting::{self, reply_with};
-use crate::server::{Access, Args, Command, Context, Mode, Spec, Word};
+use crate::server::{Access, Args, Command, Context, Mode, Spec, Word, wake};
 
 /// Takes a lock, or waits for it.
 pub(super) struct LockAcquire;
@@ -36,25 +35,17 @@ impl Command for LockAcquire {
         let (claim, limit) = grammar::parse_acquire(args.behind_key())?;
         let name = args.key().ok_or(Error::WrongType)?;
 
-        // In MULTI and scripts it answers like TRY. Asked beforehand: some servers would answer
-        // nothing at all to an attempt to block there.
-        let turn = if ctx.may_block() { Turn::Behind } else { Turn::Now };
         let mut key = LockKey::open(ctx, name, Mode::Write)?;
-        let reply = match locker::attempt(ctx, name, &mut key, &claim, turn) {
-            Attempt::Refused(_) if turn == Turn::Behind => {
-                waiting::join(ctx, name, &claim, limit)?;
-                waiting::watch_if_any(ctx, name, &key);
-                return Ok(());
-            }
-            Attempt::Granted(reply) => reply,
-            Attempt::Own(reply) | Attempt::Refused(reply) => {
-                info::LOCK_REFUSED.add(1);
-                reply
-            }
-        };
-
+        let (outcome, ended) = locker::attempt(ctx, name, &mut key, &claim);
         key.commit()?;
-        reply_with(ctx, &reply);
+        ended.into_iter().for_each(wake);
+
+        match outcome {
+            // Asked beforehand: in MULTI some servers would answer nothing at all to an attempt to
+            // block. There, and in scripts, this answers like TRY.
+            Outcome::Refused(_) if ctx.may_block() => waiting::join(ctx, name, &claim, limit)?,
+            outcome => reply_with(ctx, &outcome.reply()),
+        }
         Ok(())
     }
 }

@@ -2,12 +2,11 @@
 
 use sluice_core::grammar::lock as grammar;
 
-use super::locker::{self, Attempt, Turn};
+use super::locker;
 use crate::error::Error;
-use crate::info;
 use crate::lock::held::LockKey;
 use crate::lock::waiting::reply_with;
-use crate::server::{Access, Args, Command, Context, Mode, Spec, Word};
+use crate::server::{Access, Args, Command, Context, Mode, Spec, Word, wake};
 
 /// Takes a lock if it is free.
 pub(super) struct LockTry;
@@ -31,16 +30,11 @@ impl Command for LockTry {
         let name = args.key().ok_or(Error::WrongType)?;
 
         let mut key = LockKey::open(ctx, name, Mode::Write)?;
-        let reply = match locker::attempt(ctx, name, &mut key, &claim, Turn::Now) {
-            Attempt::Granted(reply) => reply,
-            Attempt::Own(reply) | Attempt::Refused(reply) => {
-                info::LOCK_REFUSED.add(1);
-                reply
-            }
-        };
-
+        let (outcome, ended) = locker::attempt(ctx, name, &mut key, &claim);
         key.commit()?;
-        reply_with(ctx, &reply);
+
+        reply_with(ctx, &outcome.reply());
+        ended.into_iter().for_each(wake);
         Ok(())
     }
 }

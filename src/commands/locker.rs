@@ -4,6 +4,7 @@ use std::ffi::CStr;
 
 use sluice_core::lock::{Claim, Reply};
 
+use crate::info;
 use crate::lock::held::LockKey;
 use crate::lock::waiting;
 use crate::server::{Arg, Context, Kind, Word};
@@ -23,8 +24,8 @@ pub(super) const LEASE_WORD: Word = Word::new(c"lease", Kind::OneOf(LEASE));
 pub(super) const HOLDERS: Word = Word::option(c"holders", c"HOLDERS").optional();
 
 /// How an attempt to take a lock went.
-pub(super) enum Attempt {
-    /// Granted; to be committed.
+pub(super) enum Outcome {
+    /// Granted.
     Granted(Reply),
     /// The owner holds it already: not granted again, and no use in waiting.
     Own(Reply),
@@ -32,34 +33,48 @@ pub(super) enum Attempt {
     Refused(Reply),
 }
 
-/// Who comes first when somebody waits already.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
-    /// All who wait, whatever the lock.
-    Behind,
-    /// They do, but not over a vacancy that nobody has looked at yet.
-    Now,
+impl Outcome {
+    /// What the caller is told who does not wait; counted.
+    pub(super) fn reply(self) -> Reply {
+        match self {
+            Self::Granted(reply) => reply,
+            Self::Own(reply) | Self::Refused(reply) => {
+                info::LOCK_REFUSED.add(1);
+                reply
+            }
+        }
+    }
 }
 
-/// Takes the lock if it is free and nobody who waits comes first.
+/// Takes the lock if it is free and nobody who waits comes first. Returns the waits that ended by
+/// this, to be woken when the key is committed.
+///
+/// Whoever waits is served first, in case the lock has become free and they have not been looked
+/// at yet. But what a transaction or a script has freed is theirs to take again until they are over.
 pub(super) fn attempt(
     ctx: &Context<'_>,
     name: Arg<'_>,
     key: &mut LockKey<'_>,
     claim: &Claim<'_>,
-    turn: Turn,
-) -> Attempt {
-    if let Some(own) = key.view().own(claim.owner) {
-        return Attempt::Own(own);
-    }
+) -> (Outcome, Vec<u64>) {
     let place = waiting::place(ctx, name);
-    let first = place.as_ref().is_none_or(|place| turn == Turn::Now && waiting::lets_pass(place, key));
-    if !first || !key.view().admits(claim.holders) {
-        return Attempt::Refused(key.view().refusal(claim.holders));
+    let (first, ended) = match &place {
+        None => (true, Vec::new()),
+        Some(place) if ctx.may_block() => {
+            let ended = waiting::admit(place, key);
+            (waiting::count(place) == 0, ended)
+        }
+        Some(place) => (waiting::head_fits(place, key), Vec::new()),
+    };
+    let outcome = if let Some(own) = key.view().own(claim.owner) {
+        Outcome::Own(own)
+    } else if first && key.view().admits(claim.holders) {
+        Outcome::Granted(key.grant(claim))
+    } else {
+        Outcome::Refused(key.view().refusal(claim.holders))
+    };
+    if let Some(place) = &place {
+        waiting::watch(place, key);
     }
-    let reply = key.grant(claim);
-    if let Some(place) = place {
-        waiting::watch(&place, key);
-    }
-    Attempt::Granted(reply)
+    (outcome, ended)
 }

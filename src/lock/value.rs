@@ -40,7 +40,7 @@ pub(crate) fn load_words(lock: &Lock) -> Vec<OwnedArg> {
 pub(crate) fn note_fences(lock: &Lock) -> bool {
     let mut fences = fences();
     let mut raised = *fences;
-    let believed = lock.holders().iter().all(|holder| raised.raise(holder.fence(), now()));
+    let believed = lock.holders().iter().all(|holder| raised.raise(holder.fence()));
     if believed {
         *fences = raised;
     }
@@ -131,6 +131,6 @@ impl DataType for Lock {
     }
 
     fn load_aux(value: u64) -> bool {
-        fences().raise(value, now())
+        fences().raise(value)
     }
 }

@@ -1,8 +1,9 @@
 //! Those that wait: joining the queue, being granted, leaving it.
 //!
 //! Strictly first in, first out: only the head of a queue is granted, by [`admit`]. That happens in
-//! the RELEASE itself, or when the key's alarm rings: at the end of the lease that stands in the
-//! way, and soon after a stranger has deleted, renamed or overwritten the lock.
+//! the RELEASE itself, before a TRY or an ACQUIRE of somebody else, or when the key's alarm rings:
+//! at the end of the lease that stands in the way, and soon after a stranger has deleted, renamed
+//! or overwritten the lock.
 //!
 //! A grant is written before its client is woken, and nobody is in the queue whose client has gone.
 
@@ -98,9 +99,8 @@ pub(crate) fn count(place: &Place) -> usize {
     with_state(|state| state.waiters.count(place))
 }
 
-/// Whether a TRY comes before those that wait: only over a vacancy that the head could have taken,
-/// had it been looked at yet, such as a lease that has just expired.
-pub(crate) fn lets_pass(place: &Place, key: &LockKey<'_>) -> bool {
+/// Whether the head of the queue could be granted, had it been looked at.
+pub(crate) fn head_fits(place: &Place, key: &LockKey<'_>) -> bool {
     head_holders(place).is_none_or(|holders| key.view().admits(holders))
 }
 
@@ -108,7 +108,8 @@ fn head_holders(place: &Place) -> Option<usize> {
     with_state(|state| state.waiters.head(place).map(|head| head.claim().holders))
 }
 
-/// Makes the client of the running command wait. Its owner's older wait ends.
+/// Makes the client of the running command wait. Its owner's older wait ends. Not with the key
+/// open.
 pub(crate) fn join(ctx: &Context<'_>, name: Arg<'_>, claim: &Claim<'_>, limit: Millis) -> Result<(), Error> {
     let place = Arc::new(Place { db: ctx.db(), key: name.bytes().into() });
     let full = with_state(|state| {
@@ -131,6 +132,7 @@ pub(crate) fn join(ctx: &Context<'_>, name: Arg<'_>, claim: &Claim<'_>, limit: M
     if let Some(older) = older {
         wake(older);
     }
+    watch(&place, &LockKey::open(ctx, name, Mode::Read)?);
     Ok(())
 }
 
@@ -148,7 +150,7 @@ fn cancel(place: &Place, owner: &[u8]) -> Option<u64> {
 
 /// Grants the lock to those at the head of its queue, as far as it goes. Returns the numbers to
 /// [`wake`] once the key is written.
-fn admit(place: &Place, key: &mut LockKey<'_>) -> Vec<u64> {
+pub(crate) fn admit(place: &Place, key: &mut LockKey<'_>) -> Vec<u64> {
     let mut ended = Vec::new();
     while let Some(head) = with_state(|state| state.waiters.head(place).cloned()) {
         let claim = head.claim();

@@ -1,6 +1,7 @@
 //! Commands as the server calls them: registration from a [`Spec`], and the one trampoline.
 
 use std::ffi::{CStr, CString, c_char, c_int};
+use std::io;
 use std::mem;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -47,7 +48,9 @@ impl Loading<'_> {
         // SAFETY: the table of functions is written only at load.
         if let Some(add) = unsafe { optional::RedisModule_AddACLCategory } {
             // SAFETY: the context is that of the load; the server copies the name.
-            if unsafe { add(self.raw(), name.as_ptr()) } == raw::REDISMODULE_OK as c_int {
+            let added = unsafe { add(self.raw(), name.as_ptr()) } == raw::REDISMODULE_OK as c_int;
+            // A category stays when its module goes, so that ACL rules do: then it is there (EBUSY).
+            if added || io::Error::last_os_error().raw_os_error() == Some(libc::EBUSY) {
                 self.categories.push(name);
             }
         }

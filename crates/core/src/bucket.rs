@@ -110,15 +110,19 @@ impl Bucket {
     /// 30 % used, and time owed beyond a full bucket (the queue) stays time.
     ///
     /// `used = min(d, full_old)`; `d_new = ceil(used * full_new / full_old) + (d - used)`, rounded
-    /// up to the new limit's own unit of `1/count` ns, never in the caller's favour.
+    /// up to what the new limit can store, `1/count` ns or a whole ns; never in the caller's favour.
     pub(crate) fn requote(&self, quota: Quota, now: Nanos) -> Self {
         let debt = self.debt(now);
         let full_old = self.quota.full();
         let used = debt.min(full_old);
         let share = mul_div_ceil(used, quota.full(), full_old);
         let queue = rescale_ceil(debt - used, self.quota.count(), quota.count());
+        let mut debt = share + queue;
+        if !quota.has_remainder() {
+            debt = debt.next_multiple_of(u128::from(quota.count())); // whole ns: no `r` is stored
+        }
         let mut bucket = Self::idle(quota);
-        bucket.set_debt(now, share + queue);
+        bucket.set_debt(now, debt);
         bucket
     }
 
@@ -221,6 +225,14 @@ mod tests {
             let bucket = used(old, now, tokens).requote(new, now);
             assert_eq!(bucket.remaining(bucket.debt(now)), remaining, "{name}");
         }
+    }
+
+    #[test]
+    fn what_the_new_limit_cannot_store_is_rounded_up() {
+        let now = Nanos(1_000_000_000_000);
+        let third = used(quota(3, 1000, 3), now, 1);
+        assert_eq!(third.requote(quota(30, 1000, 30), now).tat_ns() - now.0, 333_333_333);
+        assert_eq!(third.requote(quota(10, 1000, 10), now).tat_ns() - now.0, 333_333_334);
     }
 
     #[test]

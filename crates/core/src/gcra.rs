@@ -110,8 +110,8 @@ pub struct Verdict {
     pub reply: Reply,
     /// What is to become of the state.
     pub change: Change,
-    /// The stored state was brought up to date: a limit had changed, or a tat stood further ahead
-    /// than any queue can.
+    /// The state to be stored differs from what was there by more than the call: a limit had
+    /// changed, or a tat stood further ahead than any queue can.
     pub repaired: bool,
 }
 
@@ -127,7 +127,8 @@ pub fn acquire(call: &Acquire, buckets: &mut Buckets, now: Nanos, max_wait: Mill
     let refuse = |index, wait: Option<u128>, buckets: &Buckets| {
         let wait_ms = |bucket: &Bucket| wait.map_or(NEVER, |units| bucket.ms(units));
         let reply = reply(buckets, index, 0, wait_ms, now);
-        let change = if repaired && !all_full(buckets, now) { Change::Write } else { Change::Keep };
+        let repaired = repaired && !all_full(buckets, now);
+        let change = if repaired { Change::Write } else { Change::Keep };
         Verdict { reply, change, repaired }
     };
 
@@ -182,21 +183,16 @@ pub fn acquire(call: &Acquire, buckets: &mut Buckets, now: Nanos, max_wait: Mill
 /// Gives tokens back. Never makes a bucket more than full; on an idle key it does nothing.
 ///
 /// With `due`, a reservation is given up: it gives back only if nobody stands behind it in any
-/// clause, `tat - full <= now + due`. Otherwise the turn lapses (granted 0), as those behind have
-/// been told their times already.
+/// limit of the key, `tat - full <= now + due`. Otherwise the turn lapses (granted 0), as those
+/// behind have been told their times already.
 pub fn give_back(call: &GiveBack, buckets: &mut Buckets, now: Nanos, max_wait: Millis) -> Verdict {
     let repaired = bring_up_to_date(&call.clauses, buckets, now, max_wait);
-    let nobody_behind = |clause: &Clause, bucket: &Bucket| match call.due {
-        Some(due) => bucket.debt(now) <= clause.quota.full() + clause.quota.units(due),
-        None => true,
-    };
     let charged = |(clause, _): &(&Clause, &mut Bucket)| clause.cost > 0;
-    let allowed = call
-        .clauses
-        .iter()
-        .zip(buckets.iter_mut())
-        .filter(charged)
-        .all(|(clause, bucket)| nobody_behind(clause, bucket));
+    // In every bucket, charged or not: those behind wait for one clause and are charged at their
+    // act in all of theirs, so only the clause that they wait for shows how late that is.
+    let nobody_behind =
+        |bucket: &Bucket, due| bucket.debt(now) <= bucket.quota().full() + bucket.quota().units(due);
+    let allowed = call.due.is_none_or(|due| buckets.iter().all(|bucket| nobody_behind(bucket, due)));
 
     let mut given = false;
     if allowed {

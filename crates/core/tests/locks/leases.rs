@@ -1,0 +1,269 @@
+//! A key with a lock in it, over random calls, beside a plain list of leases. The clock goes forth and back; strangers
+//! set and take away the key's expiry.
+
+use proptest::prelude::*;
+use sluice_core::grammar::lock::{encode_load, parse_load};
+use sluice_core::lock::{Claim, Fences, Lock, NOBODY, Reply, View};
+use sluice_core::time::{Millis, Nanos};
+
+use crate::cases;
+
+const NOON_MS: i64 = 1_800_000_000_000;
+
+#[derive(Debug, Clone)]
+enum Deed {
+    /// TRY with this lease and this n.
+    Claim(u64, usize),
+    /// EXTEND to this lease.
+    Extend(u64),
+    Release,
+    /// The server removes what has ended, as it may at any time.
+    Settle,
+    /// PEXPIRE by a stranger, or PERSIST.
+    Expire(Option<u64>),
+    /// Over the wire to a replica, or to the AOF and back.
+    Reload,
+}
+
+/// Who does what, how many µs after the deed before.
+#[derive(Debug, Clone)]
+struct Step {
+    us: i64,
+    owner: u8,
+    deed: Deed,
+}
+
+fn steps() -> impl Strategy<Value = Vec<Step>> {
+    let lease = || prop_oneof![1..12_u64, 1..200_u64, Just(3_155_760_000_000)];
+    let us = prop_oneof![
+        4 => 0..3_000_i64,
+        3 => 0..50_000_i64,
+        1 => Just(1_000),
+        1 => -20_000..0_i64,
+        1 => Just(-3_600_000_000),
+    ];
+    let deed = prop_oneof![
+        6 => (lease(), prop_oneof![Just(1), 1..6_usize, Just(1024)]).prop_map(|(ms, n)| Deed::Claim(ms, n)),
+        2 => lease().prop_map(Deed::Extend),
+        2 => Just(Deed::Release),
+        1 => Just(Deed::Settle),
+        1 => prop::option::of(0..150_u64).prop_map(Deed::Expire),
+        1 => Just(Deed::Reload),
+    ];
+    let step = (us, 0..7_u8, deed).prop_map(|(us, owner, deed)| Step { us, owner, deed });
+    prop::collection::vec(step, 1..40)
+}
+
+/// One lease of the model.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Lease {
+    owner: u8,
+    fence: u64,
+    deadline_ms: u64,
+    acquired_ms: u64,
+}
+
+/// The reference: a list, and when the key expires.
+#[derive(Debug, Default)]
+struct Model {
+    leases: Vec<Lease>,
+    expiry_ms: Option<u64>,
+}
+
+impl Model {
+    /// Owner, fence and what is left, of each lease that is live.
+    fn live(&self, now_ms: u64) -> Vec<(u8, u64, u64)> {
+        let end = |lease: &Lease| self.expiry_ms.map_or(lease.deadline_ms, |ms| ms.min(lease.deadline_ms));
+        let live = self.leases.iter().filter(|lease| now_ms < end(lease));
+        live.map(|lease| (lease.owner, lease.fence, end(lease) - now_ms)).collect()
+    }
+
+    /// What a change leaves of the leases before it.
+    fn settle(&mut self, now_ms: u64) {
+        let live = self.live(now_ms);
+        self.leases.retain(|lease| live.iter().any(|(owner, ..)| *owner == lease.owner));
+        for (lease, (_, _, left)) in self.leases.iter_mut().zip(live) {
+            lease.deadline_ms = now_ms + left;
+        }
+    }
+
+    /// After a change the key expires with its last lease, and is gone without any.
+    fn changed(&mut self) {
+        self.expiry_ms = self.leases.iter().map(|lease| lease.deadline_ms).max();
+    }
+
+    /// The shortest wait after which fewer than `n` hold it; by trying all that could be.
+    fn retry_ms(&self, now_ms: u64, n: usize) -> Option<u64> {
+        let live = self.live(now_ms);
+        let holders_after = |ms: u64| live.iter().filter(|(_, _, left)| ms < *left).count();
+        live.iter().map(|(_, _, left)| *left).filter(|left| holders_after(*left) < n).min()
+    }
+
+    fn refusal(&self, now_ms: u64, n: usize) -> Reply {
+        let newest = self.live(now_ms).iter().map(|(_, fence, _)| *fence).max().unwrap_or(0);
+        let ms = self.retry_ms(now_ms, n).map_or(NOBODY, |ms| ms as i64);
+        Reply { held: 0, fence: newest as i64, ms }
+    }
+}
+
+/// The key under test, handled as the module does.
+#[derive(Debug, Default)]
+struct Key {
+    lock: Lock,
+    expiry_ms: Option<u64>,
+}
+
+impl Key {
+    fn view(&self, now: Nanos) -> View<'_> {
+        self.lock.view(now, self.expiry_ms)
+    }
+
+    fn change(&mut self, now: Nanos, change: impl FnOnce(&mut Lock) -> Option<Reply>) -> Option<Reply> {
+        self.lock.settle(now, self.expiry_ms);
+        let reply = change(&mut self.lock);
+        self.expiry_ms = (!self.lock.is_empty()).then(|| self.lock.expires_at_ms());
+        reply
+    }
+
+    /// The server has found it expired.
+    fn expire(&mut self, now_ms: u64) -> bool {
+        let expired = self.expiry_ms.is_some_and(|ms| now_ms > ms);
+        if expired {
+            *self = Self::default();
+        }
+        expired
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(8_000))]
+
+    #[test]
+    fn every_answer_is_that_of_a_list_of_leases(steps in steps()) {
+        let (mut key, mut model, mut fences, mut last) = (Key::default(), Model::default(), Fences::new(), 0);
+        let mut now_us = NOON_MS * 1000;
+        for step in &steps {
+            now_us += step.us;
+            let now = Nanos::from_micros(now_us);
+            let now_ms = now.as_millis();
+            if key.expire(now_ms) {
+                model = Model::default();
+            }
+            assert_agree(&key, &model, now)?;
+
+            let name = [b'A' + step.owner];
+            let own = model.live(now_ms).into_iter().find(|(owner, ..)| *owner == step.owner);
+            match step.deed {
+                Deed::Claim(lease_ms, holders) => {
+                    let admitted = own.is_none() && model.live(now_ms).len() < holders;
+                    prop_assert_eq!(key.view(now).own(&name).is_none() && key.view(now).admits(holders), admitted);
+                    if !admitted {
+                        continue;
+                    }
+                    let fence = fences.next(now);
+                    prop_assert!(fence > last);
+                    last = fence;
+                    let lease = Millis::new(lease_ms).unwrap();
+                    let claim = Claim { owner: &name, lease, holders };
+                    let reply = key.change(now, |lock| Some(lock.grant(&claim, now, fence)));
+                    prop_assert_eq!(reply, Some(Reply { held: 1, fence: fence as i64, ms: lease_ms as i64 }));
+                    model.settle(now_ms);
+                    let deadline_ms = now_ms + lease_ms;
+                    model.leases.push(Lease { owner: step.owner, fence, deadline_ms, acquired_ms: now_ms });
+                    model.changed();
+                    prop_assert!(model.live(now_ms).len() <= holders, "more than were admitted");
+                }
+                Deed::Extend(lease_ms) => {
+                    let Some((_, fence, _)) = own else {
+                        let reply = key.view(now).not_yours();
+                        prop_assert_eq!(reply, model.refusal(now_ms, usize::MAX));
+                        continue;
+                    };
+                    let lease = Millis::new(lease_ms).unwrap();
+                    let reply = key.change(now, |lock| lock.extend(&name, lease, now));
+                    prop_assert_eq!(reply, Some(Reply { held: 1, fence: fence as i64, ms: lease_ms as i64 }));
+                    model.settle(now_ms);
+                    let lease = model.leases.iter_mut().find(|lease| lease.owner == step.owner).unwrap();
+                    lease.deadline_ms = now_ms + lease_ms;
+                    model.changed();
+                }
+                Deed::Release => {
+                    if own.is_some() {
+                        let mut released = false;
+                        key.change(now, |lock| { released = lock.release(&name); None });
+                        prop_assert!(released);
+                        model.settle(now_ms);
+                        model.leases.retain(|lease| lease.owner != step.owner);
+                        model.changed();
+                    }
+                }
+                Deed::Settle => {
+                    let before = key.lock.holders().len();
+                    let ended = key.lock.settle(now, key.expiry_ms);
+                    model.settle(now_ms);
+                    prop_assert_eq!(before - ended, model.leases.len());
+                    prop_assert_eq!(key.lock.settle(now, key.expiry_ms), 0, "once is enough");
+                }
+                Deed::Expire(ms) => {
+                    if !key.lock.is_empty() {
+                        key.expiry_ms = ms.map(|ms| now_ms + ms);
+                        model.expiry_ms = key.expiry_ms;
+                    }
+                }
+                Deed::Reload => {
+                    if !key.lock.is_empty() {
+                        key.lock = reloaded(&key.lock);
+                    }
+                }
+            }
+            assert_agree(&key, &model, now)?;
+        }
+    }
+}
+
+/// All that can be asked, without changing anything.
+fn assert_agree(key: &Key, model: &Model, now: Nanos) -> Result<(), TestCaseError> {
+    let (view, now_ms) = (key.view(now), now.as_millis());
+    let live: Vec<_> =
+        view.live().map(|(lease, left)| (lease.owner()[0] - b'A', lease.fence(), left)).collect();
+    prop_assert_eq!(&live, &model.live(now_ms));
+    prop_assert!(live.iter().all(|(_, _, left)| *left > 0));
+    prop_assert_eq!(view.has_ended(), live.len() < model.leases.len());
+    for (holder, lease) in key.lock.holders().iter().zip(&model.leases) {
+        let same = (holder.acquired_ms(), view.held_ms(holder));
+        prop_assert_eq!(same, (lease.acquired_ms, now_ms.saturating_sub(lease.acquired_ms)));
+    }
+    prop_assert_eq!(view.not_yours(), model.refusal(now_ms, usize::MAX));
+    for n in 1..8 {
+        prop_assert_eq!(view.admits(n), live.len() < n);
+        prop_assert_eq!(view.refusal(n), model.refusal(now_ms, n), "HOLDERS {}", n);
+        prop_assert_eq!(view.opens_in_ms(n), model.retry_ms(now_ms, n), "HOLDERS {}", n);
+        // Waiting so long is enough, and a ms less is not.
+        if let Some(ms) = view.opens_in_ms(n).filter(|_| live.len() >= n) {
+            prop_assert!(key.view(Nanos(now.0 + ms * 1_000_000)).admits(n));
+            prop_assert!(!key.view(Nanos(now.0 + (ms - 1) * 1_000_000)).admits(n));
+        }
+    }
+    for owner in 0..7 {
+        let own = live.iter().find(|(name, ..)| *name == owner);
+        let reply = own.map(|(_, fence, left)| Reply { held: 0, fence: *fence as i64, ms: *left as i64 });
+        prop_assert_eq!(view.own(&[b'A' + owner]), reply);
+    }
+    if key.lock.is_empty() {
+        return Ok(());
+    }
+    // What a change would begin with shows the same, also to one who does not know the key's expiry.
+    let mut settled = key.lock.clone();
+    settled.settle(now, key.expiry_ms);
+    let shown = |view: View<'_>| view.live().map(|(lease, left)| (lease.fence(), left)).collect::<Vec<_>>();
+    prop_assert_eq!(shown(settled.view(now, None)), shown(view));
+    prop_assert!(!settled.view(now, None).has_ended());
+    prop_assert_eq!(reloaded(&key.lock), key.lock.clone());
+    Ok(())
+}
+
+fn reloaded(lock: &Lock) -> Lock {
+    let mut words = Vec::new();
+    encode_load(lock, |word| words.push(word.to_vec()));
+    parse_load(words.iter().map(Vec::as_slice)).unwrap()
+}
