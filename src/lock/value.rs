@@ -2,7 +2,6 @@
 
 use std::ffi::CStr;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
@@ -20,9 +19,9 @@ pub(crate) const LOAD: &CStr = c"LOCK.LOAD";
 /// its own, under the server's global lock. Nothing is called while it is held.)
 static FENCES: Mutex<Fences> = Mutex::new(Fences::new());
 
-/// A hash of the place of the lock that was last taken out of the keyspace: when the server then
-/// says that it evicted that place, it was a lock.
-static LAST_UNLINKED: AtomicU64 = AtomicU64::new(0);
+/// A hash of the place of the lock that was last taken out of the keyspace, and when that was, in
+/// unix ms: when the server then says that it has just evicted that place, it was a lock.
+static LAST_UNLINKED: (AtomicU64, AtomicU64) = (AtomicU64::new(0), AtomicU64::new(0));
 
 /// The source of fences.
 pub(crate) fn fences() -> MutexGuard<'static, Fences> {
@@ -51,7 +50,9 @@ pub(crate) fn note_fences(lock: &Lock) -> bool {
 /// cannot keep a key from being evicted, so all it can do is tell.
 pub(crate) fn evicted(db: i32, key: &[u8]) {
     static WARNED: Once = Once::new();
-    if LAST_UNLINKED.swap(0, Ordering::Relaxed) == hash(db, key) {
+    let (unlinked, when) =
+        (LAST_UNLINKED.0.swap(0, Ordering::Relaxed), LAST_UNLINKED.1.load(Ordering::Relaxed));
+    if unlinked == hash(db, key) && now().as_millis().abs_diff(when) <= 1 {
         info::LOCK_EVICTED.add(1);
         WARNED.call_once(|| {
             warn("a lock was evicted while it was held; see sluice_lock_evicted and maxmemory-policy");
@@ -95,8 +96,7 @@ impl DataType for Lock {
     }
 
     fn memory(&self) -> usize {
-        let list = mem::size_of_val(self.holders());
-        list + self.holders().iter().map(|holder| holder.owner().len()).sum::<usize>()
+        self.heap_bytes()
     }
 
     fn effort(&self) -> usize {
@@ -122,7 +122,8 @@ impl DataType for Lock {
     }
 
     fn unlinked(db: i32, key: &[u8]) {
-        LAST_UNLINKED.store(hash(db, key), Ordering::Relaxed);
+        LAST_UNLINKED.0.store(hash(db, key), Ordering::Relaxed);
+        LAST_UNLINKED.1.store(now().as_millis(), Ordering::Relaxed);
         waiting::poke(db, key);
     }
 

@@ -98,7 +98,7 @@ fn who_waits_is_granted_when_the_move_is_called_off(kind: Kind) {
     let began = Instant::now();
     granted(&mut waiter);
     // Nothing tells of that; the module looks once a second.
-    assert!(began.elapsed() < Duration::from_secs(1) + PROMPT, "{:?}", began.elapsed());
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
     assert_eq!(holders(&mut from, "{k}"), ["B"]);
 }
 
@@ -120,10 +120,11 @@ fn who_waits_for_a_slot_that_is_taken_away_is_not_granted(kind: Kind) {
 fn who_waits_for_a_slot_that_nobody_has_is_not_granted(kind: Kind) {
     let server = Server::setup(kind).config("cluster-require-full-coverage no").cluster().start();
     let mut client = server.connect();
-    assert_eq!(client.ask("LOCK.TRY {k} A PX 100").ints()[0], 1);
+    assert_eq!(client.ask("LOCK.TRY {k} A PX 60000").ints()[0], 1);
     let mut waiter = wait(&server, "LOCK.ACQUIRE {k} B PX 60000 BLOCK 0");
     let granted_before = client.info("sluice", "sluice_lock_granted");
-    client.ask(&format!("CLUSTER DELSLOTS {SLOT}")).assert_ok();
+    let replies = client.pipeline(&["LOCK.EXTEND {k} A PX 20", &format!("CLUSTER DELSLOTS {SLOT}")]);
+    replies[1].assert_ok();
     assert_eq!(waiter.read().error(), "CLUSTERDOWN Hash slot not served");
     waiter.assert_in_step();
     assert_eq!(waiting(&mut client), 0);

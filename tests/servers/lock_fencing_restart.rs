@@ -1,7 +1,7 @@
 //! Fences grow over the end of the server: over a crash, a restart with and without its files, and the promotion of a
 //! replica.
 
-use crate::harness::{Client, Kind, Server, until};
+use crate::harness::{Client, Kind, Reply, Server, until};
 use crate::lock_shown::{F, NOON_MS, shown};
 
 on_every_server![
@@ -12,6 +12,8 @@ on_every_server![
     a_rewritten_aof_keeps_the_last_fence_though_the_lock_is_gone,
     a_snapshot_of_a_sound_clock_holds_no_more_than_the_keys,
     what_was_saved_under_a_wrong_clock_loads_under_the_right_one,
+    no_clock_makes_a_fence_that_cannot_be_kept,
+    a_snapshot_with_a_fence_ahead_of_the_clock_says_what_it_needs,
     a_server_whose_clock_starts_in_1970_loads_what_it_had,
     a_promoted_replica_goes_on_above_its_primary,
     a_replica_that_came_later_goes_on_above_its_primary,
@@ -137,6 +139,36 @@ fn what_was_saved_under_a_wrong_clock_loads_under_the_right_one(kind: Kind) {
         let next = next_fence(&server);
         assert!(next > fence || !has_room_for_the_last_fence(kind), "{next} comes after {fence}");
         assert!(next < 1 << 53);
+    }
+}
+
+/// In the year 2255 the clock has reached 2^53 us. Whatever is answered then, no fence is given that clients read
+/// wrong, replicas refuse, and the server's own files do not give back.
+fn no_clock_makes_a_fence_that_cannot_be_kept(kind: Kind) {
+    let mut server = Server::setup(kind).aof().clock_us((1 << 53) - 2).start();
+    let mut client = server.connect();
+    let replies: Vec<_> = (0..4).map(|n| client.ask(&format!("LOCK.TRY k{n} A PX 60000"))).collect();
+    for reply in replies.iter().filter(|reply| !matches!(reply, Reply::Error(_))) {
+        assert!(reply.ints()[1] < 1 << 53, "{replies:?}");
+    }
+    let before: Vec<_> = (0..4).map(|n| shown(&mut client, &format!("k{n}"))).collect();
+    client.ask("DEBUG RELOAD").assert_ok();
+    server.kill9();
+    server.start_again();
+    let mut client = server.connect();
+    assert_eq!((0..4).map(|n| shown(&mut client, &format!("k{n}"))).collect::<Vec<_>>(), before);
+}
+
+/// A file that keeps the last fence needs the module, as one with a lock in it does. The clock was put back by a second.
+fn a_snapshot_with_a_fence_ahead_of_the_clock_says_what_it_needs(kind: Kind) {
+    let mut server = Server::setup(kind).clock_ms(NOON_MS).start();
+    two_rounds(&mut server.connect());
+    server.set_clock_ms(NOON_MS - 1000);
+    server.shutdown("SAVE");
+    let setup = Server::setup(kind).without_module().file("dump.rdb", &server.rdb_bytes());
+    match setup.clock_ms(NOON_MS).try_start() {
+        Ok(_) => assert!(!has_room_for_the_last_fence(kind)),
+        Err(log) => assert!(has_room_for_the_last_fence(kind) && log.contains("'sluice-lk'"), "{log}"),
     }
 }
 

@@ -1,9 +1,6 @@
-//! Locks and memory: full memory takes no lock from anybody, and a lock that is gone leaves nothing behind.
-
-use std::ops::RangeInclusive;
+//! Full memory takes no lock from anybody, and gives none to anybody else.
 
 use crate::harness::{Client, Kind, Server, until};
-use crate::lock_payload::Payload;
 use crate::lock_shown::{F, NOON_MS, shown};
 
 on_every_server![
@@ -11,11 +8,6 @@ on_every_server![
     full_memory_leaves_those_who_hold_one_alone,
     a_transaction_and_a_script_are_told_the_same,
     a_wait_that_began_in_time_is_granted,
-    a_million_names_leave_nothing_behind,
-    a_lock_tells_what_it_takes,
-    a_large_semaphore_is_freed_in_the_background,
-    flushing_large_semaphores_gives_their_memory_back,
-    locks_survive_being_moved_in_memory,
 ];
 
 const OOM: &str = "OOM command not allowed when used memory > 'maxmemory'.";
@@ -98,134 +90,4 @@ fn a_wait_that_began_in_time_is_granted(kind: Kind) {
     assert_eq!(client.ask("LOCK.RELEASE k A").int(), 1);
     assert_eq!(waiter.read().ints(), [1, F + 1, 1000]);
     assert_eq!(shown(&mut client, "k"), "B F+1 ttl 1000 held 0; 0 wait");
-}
-
-fn a_million_names_leave_nothing_behind(kind: Kind) {
-    // What the clients' own buffers and the table of keys may differ by.
-    const SLACK: u64 = 1 << 17;
-    let server = Server::start(kind);
-    let mut client = server.connect();
-    let round = |client: &mut Client, round: u32| {
-        let names = || (0..1000).map(|n| format!("name:{round}:{n}"));
-        let takes: Vec<_> = names().map(|name| format!("LOCK.TRY {name} me PX 60000")).collect();
-        let releases: Vec<_> = names().map(|name| format!("LOCK.RELEASE {name} me")).collect();
-        assert!(client.pipeline(&takes).iter().all(|reply| reply.ints()[0] == 1));
-        assert!(client.pipeline(&releases).iter().all(|reply| reply.int() == 1));
-    };
-    (0..10).for_each(|n| round(&mut client, n));
-    let before = used_memory(&mut client);
-    (10..1010).for_each(|n| round(&mut client, n));
-    let after = used_memory(&mut client);
-    assert_eq!(client.ask("DBSIZE").int(), 0);
-    assert!(after < before + SLACK, "{before} bytes before, {after} after");
-    // The server's own list of keys that expire is empty too.
-    assert!(!client.ask("INFO keyspace").text().contains("db0"));
-}
-
-fn a_lock_tells_what_it_takes(kind: Kind) {
-    let server = Server::start(kind);
-    let mut client = server.connect();
-    let mut usage = |owners: &[Vec<u8>]| {
-        for owner in owners {
-            let words = args!["LOCK.TRY", "k", owner, "PX", 60_000, "HOLDERS", 1024];
-            assert_eq!(client.call(&words).ints()[0], 1);
-        }
-        let bytes = client.ask("MEMORY USAGE k").int();
-        client.ask("DEL k");
-        bytes
-    };
-    let in_range = |bytes: i64, range: RangeInclusive<i64>| assert!(range.contains(&bytes), "{bytes} bytes");
-    let one = usage(&[vec![b'o'; 20]]);
-    in_range(one, 80..=200);
-    // What is longer takes as much more.
-    assert_eq!(usage(&[vec![b'o'; 512]]) - one, 492);
-    // Each holder of a semaphore takes 20 bytes for its name and at most 60 for the rest.
-    let holders: Vec<_> = (0..1000).map(|n| format!("{n:020}").into_bytes()).collect();
-    in_range(usage(&holders), 1000 * 40..=1000 * 80);
-}
-
-/// The payload of a semaphore with 1024 holders, for as many keys as a test wants.
-fn large(client: &mut Client) -> Vec<u8> {
-    client.ask("LOCK.TRY small A PX 60000");
-    let small = Payload::parse(client.ask("DUMP small").bytes());
-    client.ask("DEL small");
-    let names: Vec<_> = (0..1024).map(|n| format!("{n:020}").into_bytes()).collect();
-    let far = 32_503_680_000_000;
-    let holders: Vec<_> = names.iter().map(|name| (&name[..], 1, far, 1)).collect();
-    small.lock(1024, &holders)
-}
-
-fn a_large_semaphore_is_freed_in_the_background(kind: Kind) {
-    let server = Server::start(kind);
-    let mut client = server.connect();
-    let large = large(&mut client);
-    let freed = |client: &mut Client| client.info("memory", "lazyfreed_objects");
-    client.call(&args!["RESTORE", "large", 0, large]).assert_ok();
-    client.ask("LOCK.TRY small A PX 60000");
-    client.ask("UNLINK small");
-    assert_eq!(freed(&mut client), "0");
-    client.ask("UNLINK large");
-    until("it is freed", || client.info("memory", "lazyfree_pending_objects") == "0");
-    assert_eq!(freed(&mut client), "1");
-}
-
-fn flushing_large_semaphores_gives_their_memory_back(kind: Kind) {
-    let server = Server::start(kind);
-    let mut client = server.connect();
-    let large = large(&mut client);
-    let before = used_memory(&mut client);
-    for flush in ["FLUSHALL SYNC", "FLUSHALL ASYNC", "FLUSHDB ASYNC"] {
-        for n in 0..100 {
-            client.call(&args!["RESTORE", n, 0, large]).assert_ok();
-        }
-        assert!(used_memory(&mut client) > before + 100 * 1024 * 40, "{flush}");
-        client.ask(flush).assert_ok();
-        // The flush goes on behind the reply.
-        until("the memory is free", || used_memory(&mut client) < before + (1 << 20));
-        assert_eq!(client.ask("LOCK.TRY 1 A PX 1000").ints()[0], 1);
-        client.ask("DEL 1");
-    }
-    assert_eq!(client.ask("DBSIZE").int(), 0);
-}
-
-fn locks_survive_being_moved_in_memory(kind: Kind) {
-    let server = Server::start(kind);
-    let mut client = server.connect();
-    let able = client.ask("CONFIG SET activedefrag yes");
-    if kind != Kind::Redis82 {
-        // Built with another allocator.
-        assert!(able.error().contains("Active defragmentation cannot be enabled"), "{able:?}");
-        return;
-    }
-    able.assert_ok();
-    client.ask("CONFIG SET activedefrag no").assert_ok();
-    for line in ["ignore-bytes 1", "threshold-lower 1", "cycle-min 90", "cycle-max 95"] {
-        client.ask(&format!("CONFIG SET active-defrag-{line}")).assert_ok();
-    }
-    let take = |n: u32, owner: u32| format!("LOCK.TRY k{n} owner:{n}:{owner:0200} PX 600000 HOLDERS 4");
-    let calls: Vec<_> = (0..20_000).flat_map(|n| [take(n, 1), take(n, 2)]).collect();
-    assert!(client.pipeline(&calls).iter().all(|reply| reply.ints()[0] == 1));
-    // Holes everywhere.
-    let holes: Vec<_> = (0..20_000).filter(|n| n % 5 > 0).map(|n| format!("DEL k{n}")).collect();
-    client.pipeline(&holes);
-    let before = picture(&mut client);
-    client.ask("CONFIG SET activedefrag yes").assert_ok();
-    until("much has been moved", || {
-        client.info("stats", "active_defrag_key_hits").parse::<u32>().unwrap() > 2000
-    });
-    client.ask("CONFIG SET activedefrag no").assert_ok();
-    assert_eq!(picture(&mut client), before);
-    let releases: Vec<_> =
-        (0..20_000).step_by(5).map(|n| format!("LOCK.RELEASE k{n} owner:{n}:{:0200}", 1)).collect();
-    assert!(client.pipeline(&releases).iter().all(|reply| reply.int() == 1));
-}
-
-/// What the locks of the test above hold, but for the time that runs.
-fn picture(client: &mut Client) -> Vec<String> {
-    let calls: Vec<_> = (0..20_000).step_by(5).map(|n| format!("DUMP k{n}")).collect();
-    client.pipeline(&calls).iter().map(|dump| format!("{dump:?}")).collect()
-}
-
-fn used_memory(client: &mut Client) -> u64 {
-    client.info("memory", "used_memory").parse().unwrap()
 }

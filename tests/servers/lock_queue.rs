@@ -41,6 +41,12 @@ pub(crate) fn waiters(client: &mut Client, key: &str) -> i64 {
     if info.is_null() { 0 } else { info.pairs()[1].1.int() }
 }
 
+/// Runs a command on `k` and says when the key expires by it, before that can have come.
+#[track_caller]
+pub(crate) fn due_ms(client: &mut Client, line: &str) -> i64 {
+    client.pipeline(&[line, "PEXPIRETIME k"])[1].int()
+}
+
 /// How many wait in the whole server.
 pub(crate) fn waiting(client: &mut Client) -> i64 {
     client.info("sluice", "sluice_lock_waiting").parse().unwrap()

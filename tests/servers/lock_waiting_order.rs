@@ -5,7 +5,7 @@ use std::process::Command;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::harness::{Client, Kind, Server, until};
-use crate::lock_queue::{assert_prompt, command, granted, wait, waiters, waiting};
+use crate::lock_queue::{assert_prompt, command, due_ms, granted, wait, waiters, waiting};
 use crate::lock_shown::{F, NOON_MS, shown};
 
 on_every_server![
@@ -28,9 +28,7 @@ fn each_lease_that_ends_grants_the_next(kind: Kind) {
     client.ask("LOCK.TRY k A PX 60000");
     let queue: Vec<_> =
         (0..8).map(|n| wait(&server, &format!("LOCK.ACQUIRE k B{n} PX 50 BLOCK 10000"))).collect();
-    // The reply says how long from its own time on, which is the fence of a grant at that time.
-    client.pipeline(&["LOCK.TRY other A PX 60000", "LOCK.EXTEND k A PX 50"]);
-    let mut due_ms = client.ask("PEXPIRETIME k").int();
+    let mut due_ms = due_ms(&mut client, "LOCK.EXTEND k A PX 50");
     for mut waiter in queue {
         let fence = granted(&mut waiter);
         assert_prompt(fence, due_ms);

@@ -162,7 +162,7 @@ pub(crate) fn div_rem(a: u128, b: u128) -> (u128, u128) {
     }
 }
 
-/// `ceil(a * b / c)` for `a <= c < 2^127`, exact although `a * b` may take 256 bits: long
+/// `ceil(a * b / c)` for `a <= c < 2^126`, exact although `a * b` may take 256 bits: long
 /// multiplication and division in one, bit by bit of `b`, keeping quotient and remainder.
 fn mul_div_ceil(a: u128, b: u128, c: u128) -> u128 {
     let (mut quotient, mut remainder) = (0u128, 0u128);
@@ -172,7 +172,7 @@ fn mul_div_ceil(a: u128, b: u128, c: u128) -> u128 {
         if (b >> bit) & 1 == 1 {
             remainder += a;
         }
-        // remainder < 3c here: a <= c, and it was below c before it was doubled
+        // remainder < 3c < 2^128 here: a <= c, and it was below c before it was doubled
         while remainder >= c {
             remainder -= c;
             quotient += 1;

@@ -49,8 +49,8 @@ pub fn encoded_len(buckets: &Buckets) -> usize {
     clauses + buckets.len().saturating_sub(1)
 }
 
-/// Writes the state over the whole of `out`, which must be [`encoded_len`] bytes long; a shorter
-/// one gets as much of the state as fits.
+/// Writes the state over the whole of `out`, which must be [`encoded_len`] bytes long; what it makes
+/// of a shorter one is no state.
 pub fn encode(buckets: &Buckets, out: &mut [u8]) {
     let mut pen = Pen { rest: out };
     for (index, bucket) in buckets.iter().enumerate() {

@@ -23,6 +23,10 @@ pub const FENCE_BOUND: u64 = 1 << 53;
 /// under [`FENCE_BOUND`] would use up all fences for good; so 2^50 of them are kept for grants.
 pub const LOADED_FENCE_BOUND: u64 = FENCE_BOUND - (1 << 50);
 
+/// The clock counts up to here, the year 2184; from then on fences grow by one a grant. So every
+/// fence that is given can be loaded again.
+const CLOCK_BOUND: u64 = LOADED_FENCE_BOUND - (1 << 50);
+
 /// `ms` in the reply of a call that found nobody holding the lock.
 pub const NOBODY: i64 = -2;
 
@@ -141,6 +145,12 @@ impl Lock {
         &mut self.holders
     }
 
+    /// Bytes of heap behind the value.
+    pub fn heap_bytes(&self) -> usize {
+        let list = self.holders.capacity() * size_of::<Holder>();
+        list + self.holders.iter().map(|holder| holder.owner.len()).sum::<usize>()
+    }
+
     /// Whether no lease is left.
     pub fn is_empty(&self) -> bool {
         self.holders.is_empty()
@@ -177,6 +187,9 @@ impl Lock {
     pub fn grant(&mut self, claim: &Claim<'_>, now: Nanos, fence: u64) -> Reply {
         let acquired_ms = now.as_millis();
         let deadline_ms = acquired_ms + claim.lease.get();
+        if self.holders.is_empty() {
+            self.holders.reserve_exact(1); // most locks never have a second holder
+        }
         self.holders.push(Holder { owner: claim.owner.into(), fence, deadline_ms, acquired_ms });
         Reply::held(fence, claim.lease.get())
     }
@@ -281,7 +294,7 @@ impl Fences {
 
     /// The next fence.
     pub fn next(&mut self, now: Nanos) -> u64 {
-        self.last = now.as_micros().max(self.last + 1);
+        self.last = now.as_micros().min(CLOCK_BOUND).max(self.last + 1);
         self.last
     }
 
@@ -383,6 +396,9 @@ mod tests {
         assert_eq!(fences.ahead_of(NOW), Some(first + 2));
         assert_eq!(fences.ahead_of(at(1)), None);
         assert_eq!(fences.next(at(1)), at(1).as_micros());
+        let in_2500 = Nanos(16_725_225_600_000_000_000);
+        assert_eq!(fences.next(in_2500), CLOCK_BOUND);
+        assert_eq!(fences.next(in_2500), CLOCK_BOUND + 1);
     }
 
     #[test]
