@@ -38,6 +38,7 @@ mod lock_errors;
 mod lock_events;
 mod lock_fencing;
 mod lock_fencing_restart;
+mod lock_footprint;
 mod lock_hostile;
 mod lock_introspection;
 mod lock_memory;
