@@ -40,11 +40,11 @@ impl Command for LockAcquire {
         key.commit()?;
         ended.into_iter().for_each(wake);
 
-        match outcome {
-            // Asked beforehand: in MULTI some servers would answer nothing at all to an attempt to
-            // block. There, and in scripts, this answers like TRY.
-            Outcome::Refused(_) if ctx.may_block() => waiting::join(ctx, name, &claim, limit)?,
-            outcome => reply_with(ctx, &outcome.reply()),
+        // Asked beforehand: in MULTI some servers would answer nothing at all to an attempt to block.
+        // There, in scripts, and where the server lets the client not wait, this answers like TRY.
+        let refused = matches!(outcome, Outcome::Refused(_));
+        if !(refused && ctx.may_block() && waiting::join(ctx, name, &claim, limit)?) {
+            reply_with(ctx, &outcome.reply());
         }
         Ok(())
     }

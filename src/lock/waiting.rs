@@ -108,9 +108,14 @@ fn head_holders(place: &Place) -> Option<usize> {
     with_state(|state| state.waiters.head(place).map(|head| head.claim().holders))
 }
 
-/// Makes the client of the running command wait. Its owner's older wait ends. Not with the key
-/// open.
-pub(crate) fn join(ctx: &Context<'_>, name: Arg<'_>, claim: &Claim<'_>, limit: Millis) -> Result<(), Error> {
+/// Makes the client of the running command wait, if the server lets it. Its owner's older wait
+/// ends. Not with the key open.
+pub(crate) fn join(
+    ctx: &Context<'_>,
+    name: Arg<'_>,
+    claim: &Claim<'_>,
+    limit: Millis,
+) -> Result<bool, Error> {
     let place = Arc::new(Place { db: ctx.db(), key: name.bytes().into() });
     let full = with_state(|state| {
         state.waiters.count(&place) >= config::max_waiters()
@@ -119,7 +124,7 @@ pub(crate) fn join(ctx: &Context<'_>, name: Arg<'_>, claim: &Claim<'_>, limit: M
     if full {
         return Err(Error::TooManyWaiters);
     }
-    let id = ctx.block_on(name, limit);
+    let Some(id) = ctx.block_on(name, limit) else { return Ok(false) };
     let older = with_state(|state| {
         let older = state.waiters.join(Arc::clone(&place), Waiter::new(id, claim))?;
         state.outcomes.insert(older.id, Outcome::NotHeld);
@@ -133,7 +138,7 @@ pub(crate) fn join(ctx: &Context<'_>, name: Arg<'_>, claim: &Claim<'_>, limit: M
         wake(older);
     }
     watch(&place, &LockKey::open(ctx, name, Mode::Read)?);
-    Ok(())
+    Ok(true)
 }
 
 /// Cancels the wait of an owner: the number to [`wake`] once the key is written.

@@ -40,10 +40,13 @@ impl Context<'_> {
     /// number of the wait. It ends with exactly one call of either [`waiting::answer`] or
     /// [`waiting::gone`].
     ///
+    /// `None` if the server lets this client not wait: Valkey lets none that has subscribed to
+    /// channels.
+    ///
     /// On the key, so that a cluster can redirect the client when the slot moves. But waking it
     /// through the key costs two callbacks for every client that waits there, so that is not used:
     /// [`wake`] goes to the one client, whose timeout callback then runs at once.
-    pub(crate) fn block_on(&self, key: Arg<'_>, limit: Millis) -> u64 {
+    pub(crate) fn block_on(&self, key: Arg<'_>, limit: Millis) -> Option<u64> {
         static LAST: AtomicU64 = AtomicU64::new(0);
         let id = LAST.fetch_add(1, Ordering::Relaxed) + 1; // never NULL
         let mut keys = [key.raw()];
@@ -60,10 +63,13 @@ impl Context<'_> {
                 1,
                 ptr::without_provenance_mut(id as usize),
             ));
+            if handle.is_null() {
+                return None;
+            }
             call!(RedisModule_SetDisconnectCallback(handle, Some(disconnected)));
             handles().get_or_insert_default().insert(id, Handle(handle));
         }
-        id
+        Some(id)
     }
 }
 

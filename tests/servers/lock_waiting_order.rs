@@ -18,6 +18,7 @@ on_every_server![
     a_try_does_not_pass_after_a_deletion,
     a_try_does_not_pass_after_a_release_in_a_transaction,
     an_owner_that_waits_and_tries_is_granted_once,
+    an_owner_that_got_it_in_a_transaction_is_not_granted_again,
     two_thousand_are_granted_in_order,
     of_two_thousand_that_go_away_nothing_is_left,
 ];
@@ -170,6 +171,20 @@ fn an_owner_that_waits_and_tries_is_granted_once(kind: Kind) {
     assert_eq!(reply[..2], [0, fence]);
     assert!((1..=60_000).contains(&reply[2]), "{reply:?}");
     assert_eq!(waiters(&mut client, "k"), 0);
+}
+
+/// A transaction's own TRY comes before those that wait, so an owner can get by it what it waits for elsewhere.
+fn an_owner_that_got_it_in_a_transaction_is_not_granted_again(kind: Kind) {
+    let server = Server::setup(kind).clock_ms(NOON_MS).start();
+    let mut client = server.connect();
+    client.ask("LOCK.TRY k A PX 60000");
+    let mut waiter = wait(&server, "LOCK.ACQUIRE k B PX 60000 BLOCK 10000");
+    let mut behind = wait(&server, "LOCK.ACQUIRE k C PX 60000 BLOCK 10000");
+    client.pipeline(&["MULTI", "LOCK.RELEASE k A", "LOCK.TRY k B PX 50000", "EXEC"]);
+    assert_eq!(waiter.read().ints(), [0, F + 1, 50_000]);
+    assert_eq!(shown(&mut client, "k"), "B F+1 ttl 50000 held 0; 1 wait");
+    assert_eq!(client.ask("LOCK.RELEASE k B").int(), 1);
+    assert_eq!(behind.read().ints(), [1, F + 2, 60_000]);
 }
 
 fn two_thousand_are_granted_in_order(kind: Kind) {

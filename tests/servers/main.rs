@@ -55,6 +55,7 @@ mod lock_shown;
 mod lock_strangers;
 mod lock_values;
 mod lock_waiting;
+mod lock_waiting_clients;
 mod lock_waiting_ends;
 mod lock_waiting_failover;
 mod lock_waiting_modules;
