@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use sluice_core::codec;
-use sluice_core::gcra::{self, Buckets, Change, Mode as Waiting, Reply};
+use sluice_core::gcra::{self, Buckets, Change, Mode as Waiting, Reply, Verdict};
 use sluice_core::time::Millis;
 
 use crate::error::Error;
@@ -34,34 +34,45 @@ pub(super) const CLAUSES: Word = Word::new(c"limit", Kind::Block(CLAUSE)).multip
 pub(super) const ACQUIRE_WORDS: &[Word] =
     &[Word::KEY, CLAUSES, Word::new(c"mode", Kind::OneOf(MODE)).optional()];
 
-/// A key of the limiter, open, with the state that was found in it.
+/// A key of the limiter, open.
 pub(super) struct Limiter<'c> {
     ctx: &'c Context<'c>,
     name: Arg<'c>,
     key: Key<'c>,
-    existed: bool,
+    /// How many buckets were found; 0 if the key was absent.
+    stored: usize,
 }
 
 impl<'c> Limiter<'c> {
-    /// Opens the key of the command and reads its state; no buckets if there is none.
-    pub(super) fn open(ctx: &'c Context<'c>, args: Args<'c>, mode: Mode) -> Result<(Self, Buckets), Error> {
+    /// Opens the key of the command and reads its state into `buckets`, which is empty; it stays so
+    /// if there is none.
+    pub(super) fn open(
+        ctx: &'c Context<'c>,
+        args: Args<'c>,
+        mode: Mode,
+        buckets: &mut Buckets,
+    ) -> Result<Self, Error> {
         let name = args.key().ok_or(Error::WrongType)?;
         let key = ctx.open(name, mode);
-        let (existed, buckets) = match key.value() {
-            Value::Absent => (false, Buckets::new()),
-            Value::String(value) if (codec::MIN_LEN..=codec::MAX_LEN).contains(&value.len()) => {
-                (true, codec::decode(value.bytes()).ok_or(Error::WrongType)?)
-            }
+        match key.value() {
+            Value::Absent => {}
+            Value::String(value)
+                if (codec::MIN_LEN..=codec::MAX_LEN).contains(&value.len())
+                    && codec::decode_into(value.bytes(), buckets) => {}
             Value::String(_) | Value::Other => return Err(Error::WrongType),
-        };
-        Ok((Self { ctx, name, key, existed }, buckets))
+        }
+        Ok(Self { ctx, name, key, stored: buckets.len() })
     }
 
     /// Carries out what was decided, in the server and on its replicas.
-    pub(super) fn commit(&mut self, change: Change, buckets: &Buckets) -> Result<(), Error> {
-        match change {
+    pub(super) fn commit(&mut self, verdict: &Verdict, buckets: &Buckets) -> Result<(), Error> {
+        match verdict.change {
             Change::Keep => return Ok(()),
-            Change::Write => self.write(buckets)?,
+            Change::Write => {
+                // Then the limits are those that are stored, and nothing but their times is new.
+                let in_place = !verdict.repaired && self.stored == buckets.len();
+                self.write(buckets, in_place)?;
+            }
             Change::Delete => {
                 self.key.delete();
                 self.ctx.replicate_del(self.name);
@@ -71,12 +82,16 @@ impl<'c> Limiter<'c> {
         Ok(())
     }
 
-    fn write(&mut self, buckets: &Buckets) -> Result<(), Error> {
-        if !self.existed && self.ctx.memory_is_full(self.name) {
+    fn write(&mut self, buckets: &Buckets, in_place: bool) -> Result<(), Error> {
+        if self.stored == 0 && self.ctx.memory_is_full(self.name) {
             return Err(Error::OutOfMemory);
         }
         let expires_at_ms = gcra::expires_at_ms(buckets);
-        let state = self.key.write(codec::encoded_len(buckets), |out| codec::encode(buckets, out))?;
+        let state = if in_place {
+            self.key.overwrite(|state| codec::encode_times(buckets, state))?
+        } else {
+            self.key.write(codec::encoded_len(buckets), |state| codec::encode(buckets, state))?
+        };
         self.ctx.replicate_set(self.name, state, expires_at_ms);
         self.key.expire_at(expires_at_ms);
         Ok(())

@@ -1,6 +1,6 @@
 //! `RATELIMIT.ACQUIRE key LIMIT ... [PARTIAL | FORCE | MAXWAIT ms]`
 
-use sluice_core::gcra;
+use sluice_core::gcra::{self, Buckets};
 use sluice_core::grammar::ratelimit as grammar;
 
 use super::limiter::{self, Limiter};
@@ -31,10 +31,11 @@ impl Command for RatelimitAcquire {
         let max_wait = config::max_wait();
         limiter::check_wait(call.mode, max_wait)?;
 
-        let (mut key, mut buckets) = Limiter::open(ctx, args, Mode::Write)?;
+        let mut buckets = Buckets::new();
+        let mut key = Limiter::open(ctx, args, Mode::Write, &mut buckets)?;
         let verdict = gcra::acquire(&call, &mut buckets, ctx.now(), max_wait);
 
-        key.commit(verdict.change, &buckets)?;
+        key.commit(&verdict, &buckets)?;
         info::count_acquire(call.mode, &verdict);
         limiter::reply(ctx, &verdict.reply);
         Ok(())

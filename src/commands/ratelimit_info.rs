@@ -1,6 +1,6 @@
 //! `RATELIMIT.INFO key`
 
-use sluice_core::gcra;
+use sluice_core::gcra::{self, Buckets};
 
 use super::limiter::{self, Limiter};
 use crate::config;
@@ -25,7 +25,8 @@ impl Command for RatelimitInfo {
     };
 
     fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), Error> {
-        let (_key, buckets) = Limiter::open(ctx, args, Mode::Read)?;
+        let mut buckets = Buckets::new();
+        let _key = Limiter::open(ctx, args, Mode::Read, &mut buckets)?;
         let Some(standings) = gcra::look(&buckets, ctx.now(), config::max_wait()) else {
             ctx.reply_nil();
             return Ok(());

@@ -1,6 +1,6 @@
 //! `RATELIMIT.PEEK key LIMIT ... [PARTIAL | FORCE | MAXWAIT ms]`
 
-use sluice_core::gcra;
+use sluice_core::gcra::{self, Buckets};
 use sluice_core::grammar::ratelimit as grammar;
 
 use super::limiter::{self, Limiter};
@@ -30,7 +30,8 @@ impl Command for RatelimitPeek {
         let max_wait = config::max_wait();
         limiter::check_wait(call.mode, max_wait)?;
 
-        let (_key, mut buckets) = Limiter::open(ctx, args, Mode::Read)?;
+        let mut buckets = Buckets::new();
+        let _key = Limiter::open(ctx, args, Mode::Read, &mut buckets)?;
         let verdict = gcra::acquire(&call, &mut buckets, ctx.now(), max_wait);
 
         limiter::reply(ctx, &verdict.reply);

@@ -1,6 +1,6 @@
 //! `RATELIMIT.RETURN key LIMIT ... [DUE ms]`
 
-use sluice_core::gcra;
+use sluice_core::gcra::{self, Buckets};
 use sluice_core::grammar::ratelimit as grammar;
 
 use super::limiter::{self, Limiter};
@@ -28,10 +28,11 @@ impl Command for RatelimitReturn {
     fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), Error> {
         let call = grammar::parse_return(args.behind_key())?;
 
-        let (mut key, mut buckets) = Limiter::open(ctx, args, Mode::Write)?;
+        let mut buckets = Buckets::new();
+        let mut key = Limiter::open(ctx, args, Mode::Write, &mut buckets)?;
         let verdict = gcra::give_back(&call, &mut buckets, ctx.now(), config::max_wait());
 
-        key.commit(verdict.change, &buckets)?;
+        key.commit(&verdict, &buckets)?;
         info::count_return(&verdict);
         limiter::reply(ctx, &verdict.reply);
         Ok(())

@@ -2,8 +2,10 @@
 
 use std::ffi::c_int;
 use std::marker::PhantomData;
+use std::mem::ManuallyDrop;
 use std::ptr;
 use std::slice;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use redis_module::raw::RedisModuleString;
 
@@ -63,6 +65,29 @@ impl Drop for OwnedArg {
     fn drop(&mut self) {
         // SAFETY: made by `new` without a context, freed once; whoever still needs it has retained it.
         unsafe { call!(RedisModule_FreeString(ptr::null_mut(), self.raw)) }
+    }
+}
+
+/// A word that is sent again and again. Made when it is first needed, and never freed.
+pub(super) struct FixedArg {
+    bytes: &'static [u8],
+    raw: AtomicPtr<RedisModuleString>,
+}
+
+impl FixedArg {
+    pub(super) const fn new(bytes: &'static [u8]) -> Self {
+        Self { bytes, raw: AtomicPtr::new(ptr::null_mut()) }
+    }
+
+    /// The server retains it where it needs it for longer. Under the server's global lock only.
+    pub(super) fn raw(&self) -> *mut RedisModuleString {
+        let known = self.raw.load(Ordering::Relaxed);
+        if !known.is_null() {
+            return known;
+        }
+        let made = ManuallyDrop::new(OwnedArg::new(self.bytes));
+        self.raw.store(made.raw, Ordering::Relaxed);
+        made.raw
     }
 }
 

@@ -1,14 +1,15 @@
 //! What a running command may ask of the server.
 
-use std::ffi::{CStr, c_longlong};
+use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use redis_module::raw::{self, RedisModuleCtx};
+use sluice_core::digits::{MAX_WIDTH, width, write_padded};
 use sluice_core::time::Nanos;
 
 use super::api::{call, optional};
-use super::args::{Arg, OwnedArg};
+use super::args::{Arg, FixedArg, OwnedArg};
 use super::key::{Key, Mode};
 
 /// The server, as the command now running sees it. Not to be kept beyond the command.
@@ -72,18 +73,23 @@ impl Context<'_> {
     /// Sends `SET key value PXAT expires_at_ms` to replicas and AOF. Also what makes the server
     /// count a change for `save`, so it is never left out.
     pub(crate) fn replicate_set(&self, key: Arg<'_>, value: &[u8], expires_at_ms: u64) {
-        // SAFETY: each letter of the format has its argument: a string, bytes with their length,
-        // a C string, a long long. The server copies them.
+        static PXAT: FixedArg = FixedArg::new(b"PXAT");
+        let mut digits = [0; MAX_WIDTH];
+        let (_, expiry) = digits.split_at_mut(MAX_WIDTH - width(expires_at_ms));
+        write_padded(expires_at_ms, expiry);
+        // SAFETY: each letter of the format has its argument: strings, and bytes with their length.
+        // The server retains the strings and copies the bytes.
         unsafe {
             call!(RedisModule_Replicate(
                 self.raw,
                 c"SET".as_ptr(),
-                c"sbcl".as_ptr(),
+                c"sbsb".as_ptr(),
                 key.raw(),
                 value.as_ptr(),
                 value.len(),
-                c"PXAT".as_ptr(),
-                expires_at_ms as c_longlong,
+                PXAT.raw(),
+                expiry.as_ptr(),
+                expiry.len(),
             ));
         }
     }

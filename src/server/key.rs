@@ -44,6 +44,7 @@ pub(crate) struct Key<'k> {
 }
 
 /// The string that a key holds.
+#[derive(Clone, Copy)]
 pub(crate) struct StringValue<'k> {
     key: &'k Key<'k>,
 }
@@ -69,25 +70,34 @@ impl<'k> Key<'k> {
     }
 
     /// Makes the value a string of `len` bytes, written by `fill`, and hands the bytes back for
-    /// replication. Overwrites in place where the length stays. Not for a key of another type.
+    /// replication. Not for a key of another type.
     pub(crate) fn write(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) -> Result<&[u8], Refused> {
         // SAFETY: `raw` is open for writing. A key that is absent is made a string by truncating
         // it to the length (a private, unencoded one: later writes need no allocation).
-        let bytes = unsafe {
+        unsafe {
             if call!(RedisModule_ValueLength(self.raw)) != len
                 && call!(RedisModule_StringTruncate(self.raw, len)) != raw::REDISMODULE_OK as c_int
             {
                 return Err(Refused);
             }
-            let mut found = 0;
-            let start = call!(RedisModule_StringDMA(self.raw, &mut found, Mode::Write.flags()));
-            if start.is_null() || found != len {
+        }
+        self.overwrite(fill)
+    }
+
+    /// Changes the bytes of a string in place, and hands them back for replication. Not for a key
+    /// that holds anything else, or nothing.
+    pub(crate) fn overwrite(&mut self, change: impl FnOnce(&mut [u8])) -> Result<&[u8], Refused> {
+        let mut len = 0;
+        // SAFETY: `raw` is open for writing and holds a string. The bytes are valid until the next
+        // write on the key, which needs `&mut self` again.
+        let bytes = unsafe {
+            let start = call!(RedisModule_StringDMA(self.raw, &mut len, Mode::Write.flags()));
+            if start.is_null() {
                 return Err(Refused);
             }
-            // Valid until the next write on the key, which needs `&mut self` again.
-            slice::from_raw_parts_mut(start.cast::<u8>(), found)
+            slice::from_raw_parts_mut(start.cast::<u8>(), len)
         };
-        fill(bytes);
+        change(bytes);
         Ok(bytes)
     }
 

@@ -6,7 +6,7 @@
 //! counted in units of `1/count` ns: a token is then exactly `period_ns` units and nothing is ever
 //! rounded. All products stay below 2^127 by the bounds of [`Quota`] and [`Millis`].
 
-use crate::quota::Quota;
+use crate::quota::{Quota, units};
 use crate::time::{Millis, NS_PER_MS, Nanos};
 
 /// The last instant a stored tat can name: 19 digits of ns, in the year 2262.
@@ -103,7 +103,7 @@ impl Bucket {
     /// `full + max(full, max_wait)`. Anything beyond it comes from a clock that was set back.
     pub(crate) fn debt_cap(&self, max_wait: Millis) -> u128 {
         let full = self.quota.full();
-        full + full.max(self.quota.units(max_wait))
+        full + full.max(units(max_wait, self.quota.count()))
     }
 
     /// Carries the bucket over to another limit, keeping the used *share*: a bucket 30 % used stays
@@ -145,13 +145,18 @@ impl Bucket {
 
     /// Units of `1/count` ns as ms, rounded up; `i64::MAX` where a forced cost goes beyond that.
     pub(crate) fn ms(&self, units: u128) -> i64 {
-        if units == 0 {
-            return 0;
-        }
-        let a_ms = u128::from(self.quota.count()) * u128::from(NS_PER_MS);
-        let (ms, rest) = div_rem(units, a_ms);
-        i64::try_from(ms + u128::from(rest > 0)).unwrap_or(i64::MAX)
+        ceil_ms(units, self.quota.count())
     }
+}
+
+/// Units of `1/count` ns as ms, rounded up; `i64::MAX` where a forced cost goes beyond that.
+pub(crate) fn ceil_ms(units: u128, count: u64) -> i64 {
+    if units == 0 {
+        return 0;
+    }
+    let a_ms = u128::from(count) * u128::from(NS_PER_MS);
+    let (ms, rest) = div_rem(units, a_ms);
+    i64::try_from(ms + u128::from(rest > 0)).unwrap_or(i64::MAX)
 }
 
 /// `(a / b, a % b)`. Nearly all operands fit 64 bits, where the division is several times cheaper.

@@ -10,8 +10,6 @@
 //! all its states, and the string can be overwritten in place. Every state has exactly one
 //! spelling; whatever else a key holds is not ours.
 
-use arrayvec::ArrayVec;
-
 use crate::bucket::Bucket;
 use crate::digits;
 use crate::gcra::{Buckets, MAX_CLAUSES};
@@ -29,18 +27,14 @@ pub const MAX_LEN: usize = MAX_CLAUSES * (TAT_WIDTH + 1 + 19 + 3 + 19 + 13 + 19 
 
 /// Reads a stored state; `None` for anything that [`encode`] cannot have written.
 pub fn decode(bytes: &[u8]) -> Option<Buckets> {
-    if !(MIN_LEN..=MAX_LEN).contains(&bytes.len()) {
-        return None;
-    }
-    let mut scan = Scanner { rest: bytes };
-    let mut buckets: Buckets = ArrayVec::new();
-    loop {
-        buckets.try_push(scan.bucket()?).ok()?;
-        if scan.rest.is_empty() {
-            return Some(buckets);
-        }
-        scan.mark(b';')?;
-    }
+    let mut buckets = Buckets::new();
+    decode_into(bytes, &mut buckets).then_some(buckets)
+}
+
+/// [`decode`] to where the buckets, none so far, are to stay: moving eight of them costs more than
+/// reading one. What is there is of no use if this returns false.
+pub fn decode_into(bytes: &[u8], buckets: &mut Buckets) -> bool {
+    (MIN_LEN..=MAX_LEN).contains(&bytes.len()) && Scanner { rest: bytes }.buckets(buckets).is_some()
 }
 
 /// How many bytes [`encode`] writes.
@@ -58,11 +52,7 @@ pub fn encode(buckets: &Buckets, out: &mut [u8]) {
             pen.mark(b';');
         }
         let quota = bucket.quota();
-        pen.digits(bucket.tat_ns(), TAT_WIDTH);
-        if quota.has_remainder() {
-            pen.mark(b'+');
-            pen.digits(bucket.remainder(), digits::width(quota.count()));
-        }
+        pen.times(bucket);
         pen.mark(b':');
         pen.number(quota.count());
         pen.mark(b'/');
@@ -72,11 +62,29 @@ pub fn encode(buckets: &Buckets, out: &mut [u8]) {
     }
 }
 
+/// Writes only what time changes, over a state that [`encode`] has written for the very same limits.
+/// What it makes of any other is no state.
+pub fn encode_times(buckets: &Buckets, state: &mut [u8]) {
+    let mut pen = Pen { rest: state };
+    let mut before: Option<&Bucket> = None;
+    for bucket in buckets {
+        if let Some(before) = before {
+            pen.skip(limit_len(before.quota()) + 1);
+        }
+        pen.times(bucket);
+        before = Some(bucket);
+    }
+}
+
 fn clause_len(bucket: &Bucket) -> usize {
     let quota = bucket.quota();
-    let count = digits::width(quota.count());
-    let remainder = if quota.has_remainder() { 1 + count } else { 0 };
-    TAT_WIDTH + remainder + 3 + count + digits::width(quota.period_ms()) + digits::width(quota.burst())
+    let remainder = if quota.has_remainder() { 1 + digits::width(quota.count()) } else { 0 };
+    TAT_WIDTH + remainder + limit_len(quota)
+}
+
+/// `:<count>/<period_ms>:<burst>`
+fn limit_len(quota: &Quota) -> usize {
+    3 + digits::width(quota.count()) + digits::width(quota.period_ms()) + digits::width(quota.burst())
 }
 
 struct Scanner<'a> {
@@ -84,6 +92,16 @@ struct Scanner<'a> {
 }
 
 impl Scanner<'_> {
+    fn buckets(&mut self, buckets: &mut Buckets) -> Option<()> {
+        loop {
+            buckets.try_push(self.bucket()?).ok()?;
+            if self.rest.is_empty() {
+                return Some(());
+            }
+            self.mark(b';')?;
+        }
+    }
+
     fn bucket(&mut self) -> Option<Bucket> {
         let tat = self.padded(TAT_WIDTH)?;
         // The remainder's width is that of a count not read yet: keep its place, come back to it.
@@ -138,6 +156,16 @@ struct Pen<'a> {
 }
 
 impl Pen<'_> {
+    /// `<tat>[+<r>]`
+    fn times(&mut self, bucket: &Bucket) {
+        let quota = bucket.quota();
+        self.digits(bucket.tat_ns(), TAT_WIDTH);
+        if quota.has_remainder() {
+            self.mark(b'+');
+            self.digits(bucket.remainder(), digits::width(quota.count()));
+        }
+    }
+
     fn number(&mut self, n: u64) {
         self.digits(n, digits::width(n));
     }
@@ -154,6 +182,10 @@ impl Pen<'_> {
             *place = mark;
             self.rest = rest;
         }
+    }
+
+    fn skip(&mut self, bytes: usize) {
+        self.rest = std::mem::take(&mut self.rest).get_mut(bytes..).unwrap_or_default();
     }
 }
 

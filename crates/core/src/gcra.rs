@@ -18,8 +18,8 @@
 
 use arrayvec::ArrayVec;
 
-use crate::bucket::{Bucket, Standing, div_rem};
-use crate::quota::Quota;
+use crate::bucket::{Bucket, Standing, ceil_ms, div_rem};
+use crate::quota::{Quota, units};
 use crate::time::{Millis, Nanos};
 
 /// How many `LIMIT` clauses a key can have.
@@ -124,8 +124,7 @@ pub const NEVER: i64 = -1;
 /// back. A refusal leaves the state alone unless it had to be repaired.
 pub fn acquire(call: &Acquire, buckets: &mut Buckets, now: Nanos, max_wait: Millis) -> Verdict {
     let repaired = bring_up_to_date(&call.clauses, buckets, now, max_wait);
-    let refuse = |index, wait: Option<u128>, buckets: &Buckets| {
-        let wait_ms = |bucket: &Bucket| wait.map_or(NEVER, |units| bucket.ms(units));
+    let refuse = |index, wait_ms, buckets: &Buckets| {
         let reply = reply(buckets, index, 0, wait_ms, now);
         let repaired = repaired && !all_full(buckets, now);
         let change = if repaired { Change::Write } else { Change::Keep };
@@ -136,7 +135,7 @@ pub fn acquire(call: &Acquire, buckets: &mut Buckets, now: Nanos, max_wait: Mill
     let portion = match call.mode {
         Mode::Partial => Some(fitting(&call.clauses, buckets, now)),
         Mode::Wait(_) => match beyond_burst(&call.clauses) {
-            Some(index) => return refuse(index, None, buckets),
+            Some(index) => return refuse(index, NEVER, buckets),
             None => None,
         },
         Mode::Force => None,
@@ -149,15 +148,15 @@ pub fn acquire(call: &Acquire, buckets: &mut Buckets, now: Nanos, max_wait: Mill
     let Some(longest) = longest_wait(&call.clauses, buckets, now, tokens) else {
         // A PEEK without costs: what is there now.
         let index = fewest_remaining(buckets.iter().take(call.clauses.len()).enumerate(), now);
-        return Verdict { reply: reply(buckets, index, 1, |_| 0, now), change: Change::Keep, repaired };
+        return Verdict { reply: reply(buckets, index, 1, 0, now), change: Change::Keep, repaired };
     };
     let granted = match call.mode {
-        Mode::Wait(limit) => longest.units <= longest.quota.units(limit),
+        Mode::Wait(limit) => longest.units <= units(limit, longest.count),
         Mode::Partial => longest.units == 0,
         Mode::Force => true,
     };
     if !granted {
-        return refuse(longest.index, Some(longest.units), buckets);
+        return refuse(longest.index, longest.ceil_ms(), buckets);
     }
 
     let act_ns = if call.mode == Mode::Force { 0 } else { longest.ceil_ns() };
@@ -175,7 +174,7 @@ pub fn acquire(call: &Acquire, buckets: &mut Buckets, now: Nanos, max_wait: Mill
 
     let index = if longest.units > 0 { longest.index } else { fewest_left(&call.clauses, buckets, now) };
     let granted = portion.map_or(1, |n| n as i64);
-    let reply = reply(buckets, index, granted, |_| longest.quota_ms(), now);
+    let reply = reply(buckets, index, granted, longest.ceil_ms(), now);
     drop_full_tail(buckets, call.clauses.len(), now);
     Verdict { reply, change: Change::Write, repaired }
 }
@@ -191,7 +190,7 @@ pub fn give_back(call: &GiveBack, buckets: &mut Buckets, now: Nanos, max_wait: M
     // In every bucket, charged or not: those behind wait for one clause and are charged at their
     // act in all of theirs, so only the clause that they wait for shows how late that is.
     let nobody_behind =
-        |bucket: &Bucket, due| bucket.debt(now) <= bucket.quota().full() + bucket.quota().units(due);
+        |bucket: &Bucket, due| bucket.debt(now) <= bucket.quota().full() + units(due, bucket.quota().count());
     let allowed = call.due.is_none_or(|due| buckets.iter().all(|bucket| nobody_behind(bucket, due)));
 
     let mut given = false;
@@ -207,7 +206,7 @@ pub fn give_back(call: &GiveBack, buckets: &mut Buckets, now: Nanos, max_wait: M
     }
 
     let index = fewest_left(&call.clauses, buckets, now);
-    let reply = reply(buckets, index, i64::from(given), |_| 0, now);
+    let reply = reply(buckets, index, i64::from(given), 0, now);
     let change = match given {
         false => Change::Keep,
         true if all_full(buckets, now) => Change::Delete,
@@ -284,19 +283,21 @@ fn fitting(clauses: &Clauses, buckets: &Buckets, now: Nanos) -> u64 {
 }
 
 /// A wait, with the clause it belongs to.
+#[derive(Clone, Copy)]
 struct Wait {
     index: usize,
-    quota: Quota,
+    count: u64,
+    /// Of `1/count` ns.
     units: u128,
 }
 
 impl Wait {
     fn is_longer_than(&self, other: &Self) -> bool {
-        if self.quota.count() == other.quota.count() {
+        if self.count == other.count || self.units == 0 {
             return self.units > other.units;
         }
         // whole ns first, then the fractions, cross-multiplied
-        let (count, other_count) = (u128::from(self.quota.count()), u128::from(other.quota.count()));
+        let (count, other_count) = (u128::from(self.count), u128::from(other.count));
         let (ns, rest) = div_rem(self.units, count);
         let (other_ns, other_rest) = div_rem(other.units, other_count);
         (ns, rest * other_count) > (other_ns, other_rest * count)
@@ -306,12 +307,12 @@ impl Wait {
         if self.units == 0 {
             return 0;
         }
-        let (ns, rest) = div_rem(self.units, u128::from(self.quota.count()));
+        let (ns, rest) = div_rem(self.units, u128::from(self.count));
         ns + u128::from(rest > 0)
     }
 
-    fn quota_ms(&self) -> i64 {
-        Bucket::idle(self.quota).ms(self.units)
+    fn ceil_ms(&self) -> i64 {
+        ceil_ms(self.units, self.count)
     }
 }
 
@@ -328,7 +329,8 @@ fn longest_wait(
             continue;
         }
         let needed = bucket.debt(now) + u128::from(tokens(clause)) * clause.quota.token();
-        let wait = Wait { index, quota: clause.quota, units: needed.saturating_sub(clause.quota.full()) };
+        let units = needed.saturating_sub(clause.quota.full());
+        let wait = Wait { index, count: clause.quota.count(), units };
         if longest.as_ref().is_none_or(|longest| wait.is_longer_than(longest)) {
             longest = Some(wait);
         }
@@ -338,6 +340,9 @@ fn longest_wait(
 
 /// The clause with a cost that has the fewest tokens left, the first of equals.
 fn fewest_left(clauses: &Clauses, buckets: &Buckets, now: Nanos) -> usize {
+    if clauses.len() == 1 {
+        return 0;
+    }
     let costly = clauses.iter().zip(buckets).enumerate().filter(|(_, (clause, _))| clause.cost > 0);
     fewest_remaining(costly.map(|(index, (_, bucket))| (index, bucket)), now)
 }
@@ -346,20 +351,14 @@ fn fewest_remaining<'a>(buckets: impl Iterator<Item = (usize, &'a Bucket)>, now:
     buckets.min_by_key(|(_, bucket)| bucket.remaining(bucket.debt(now))).map_or(0, |(index, _)| index)
 }
 
-fn reply(
-    buckets: &Buckets,
-    index: usize,
-    granted: i64,
-    wait_ms: impl Fn(&Bucket) -> i64,
-    now: Nanos,
-) -> Reply {
+fn reply(buckets: &Buckets, index: usize, granted: i64, wait_ms: i64, now: Nanos) -> Reply {
     let Some(bucket) = buckets.get(index) else {
         return Reply { granted, wait_ms: 0, remaining: 0, burst: 0, reset_ms: 0, index: 0 };
     };
     let debt = bucket.debt(now);
     Reply {
         granted,
-        wait_ms: wait_ms(bucket),
+        wait_ms,
         remaining: bucket.remaining(debt) as i64, // at most burst, which is below 2^63
         burst: bucket.quota().burst() as i64,
         reset_ms: bucket.ms(debt),

@@ -86,15 +86,15 @@ impl Quota {
         self.burst as u128 * self.period_ns() as u128
     }
 
-    /// `ms` in units of `1/count` ns.
-    pub(crate) const fn units(&self, ms: Millis) -> u128 {
-        ms.as_nanos() as u128 * self.count as u128
-    }
-
     /// Whether an arrival time of this quota can fall between two nanoseconds.
     pub(crate) const fn has_remainder(&self) -> bool {
         !self.period_ns().is_multiple_of(self.count)
     }
+}
+
+/// `ms` in units of `1/count` ns.
+pub(crate) const fn units(ms: Millis, count: u64) -> u128 {
+    ms.as_nanos() as u128 * count as u128
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@
 //!
 //! The owner comes first; the options behind it may stand in any order, each once.
 
-use super::{GrammarError, at_least, encode_number, encode_option, integer, millis};
+use super::{GrammarError, at_least, encode_number, encode_option, folded, integer, millis};
 use crate::lock::{Claim, Holder, Lock, MAX_HOLDERS, is_owner};
 use crate::time::Millis;
 
@@ -110,27 +110,31 @@ struct Options {
     block: Option<Millis>,
 }
 
+const PX: u64 = folded(b"PX");
+const EX: u64 = folded(b"EX");
+const BLOCK: u64 = folded(b"BLOCK");
+const HOLDERS: u64 = folded(b"HOLDERS");
+
 impl Options {
     fn parse<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<(&'a [u8], Self), GrammarError> {
         let owner = parse_owner(&mut words)?;
         let mut options = Self::default();
         while let Some(word) = words.next() {
-            let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
             let time = GrammarError::Time;
-            match word.len() {
-                2 if is(b"PX") && options.lease.is_none() => {
+            match folded(word) {
+                PX if options.lease.is_none() => {
                     let ms = at_least(1, integer(&mut words)?, time)?;
                     options.lease = Some(millis(Some(ms), time)?);
                 }
-                2 if is(b"EX") && options.lease.is_none() => {
+                EX if options.lease.is_none() => {
                     let seconds = at_least(1, integer(&mut words)?, time)?;
                     options.lease = Some(millis(seconds.checked_mul(1_000), time)?);
                 }
-                5 if is(b"BLOCK") && options.block.is_none() => {
+                BLOCK if options.block.is_none() => {
                     let ms = at_least(0, integer(&mut words)?, GrammarError::Block)?;
                     options.block = Some(millis(Some(ms), GrammarError::Block)?);
                 }
-                7 if is(b"HOLDERS") && options.holders.is_none() => {
+                HOLDERS if options.holders.is_none() => {
                     let n = at_least(1, integer(&mut words)?, GrammarError::Holders)?;
                     let n = usize::try_from(n).map_err(|_| GrammarError::Holders)?;
                     options.holders =

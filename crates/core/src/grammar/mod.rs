@@ -45,6 +45,21 @@ pub enum GrammarError {
     Block,
 }
 
+/// A word of up to eight letters in one number, upper and lower case alike: as fast to tell from
+/// others as a number is. Longer words are 0, and so is the empty one; no other two are equal that
+/// differ in more than case, if one of them is all letters.
+const fn folded(word: &[u8]) -> u64 {
+    let (mut folded, mut rest) = (0, word);
+    if word.len() > 8 {
+        return 0;
+    }
+    while let [byte, after @ ..] = rest {
+        folded = folded << 8 | (*byte | 0x20) as u64; // the bit in which the cases of a letter differ
+        rest = after;
+    }
+    folded
+}
+
 fn integer<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Result<i64, GrammarError> {
     let word = words.next().ok_or(GrammarError::Syntax)?;
     digits::parse_i64(word).map_err(|_| GrammarError::NotAnInteger)
@@ -67,8 +82,8 @@ fn encode_option(name: &[u8], value: u64, word: &mut impl FnMut(&[u8])) {
 }
 
 fn encode_number(value: u64, word: &mut impl FnMut(&[u8])) {
-    let mut field = [0; 20];
-    let (_, number) = field.split_at_mut(20 - digits::width(value));
+    let mut field = [0; digits::MAX_WIDTH];
+    let (_, number) = field.split_at_mut(digits::MAX_WIDTH - digits::width(value));
     digits::write_padded(value, number);
     word(number);
 }

@@ -8,45 +8,60 @@
 //! Keywords are case-insensitive. `EX`, `PX`, `BURST` and `COST` belong to the `LIMIT` before
 //! them, in any order; the others may stand anywhere behind the key. Nothing may be said twice.
 
-use arrayvec::ArrayVec;
-
-use super::{GrammarError, at_least, encode_option, integer, millis};
+use super::{GrammarError, at_least, encode_option, folded, integer, millis};
 use crate::gcra::{Acquire, Clause, Clauses, GiveBack, Mode};
 use crate::quota::Quota;
 use crate::time::Millis;
 
 /// Parses what follows the key in `RATELIMIT.ACQUIRE`.
+#[inline]
 pub fn parse_acquire<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Acquire, GrammarError> {
-    let call = parse_peek(words)?;
+    let mut call = Acquire { clauses: Clauses::new(), mode: Mode::PLAIN };
+    fill_peek(words, &mut call)?;
     some_cost(&call.clauses)?;
     Ok(call)
 }
 
 /// Parses what follows the key in `RATELIMIT.PEEK`: as for ACQUIRE, but every cost may be 0.
+#[inline]
 pub fn parse_peek<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Acquire, GrammarError> {
-    let sentence = Sentence::parse(words)?;
-    if sentence.due.is_some() {
+    let mut call = Acquire { clauses: Clauses::new(), mode: Mode::PLAIN };
+    fill_peek(words, &mut call)?;
+    Ok(call)
+}
+
+/// Here and below, the clauses are put where they are to stay: moving eight costs more than parsing
+/// one.
+fn fill_peek<'a>(
+    words: impl Iterator<Item = &'a [u8]>,
+    Acquire { clauses, mode }: &mut Acquire,
+) -> Result<(), GrammarError> {
+    let options = parse(words, clauses)?;
+    if options.due.is_some() {
         return Err(GrammarError::Syntax);
     }
-    let mode = sentence.mode.unwrap_or(Mode::PLAIN);
-    if mode == Mode::Partial {
-        let mut costs = sentence.clauses.iter().map(|clause| clause.cost).filter(|cost| *cost > 0);
+    *mode = options.mode.unwrap_or(Mode::PLAIN);
+    if *mode == Mode::Partial {
+        let mut costs = clauses.iter().map(|clause| clause.cost).filter(|cost| *cost > 0);
         let first = costs.next();
         if costs.any(|cost| Some(cost) != first) {
             return Err(GrammarError::UnequalCosts);
         }
     }
-    Ok(Acquire { clauses: sentence.clauses, mode })
+    Ok(())
 }
 
 /// Parses what follows the key in `RATELIMIT.RETURN`.
+#[inline]
 pub fn parse_return<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<GiveBack, GrammarError> {
-    let sentence = Sentence::parse(words)?;
-    if sentence.mode.is_some() {
+    let mut call = GiveBack { clauses: Clauses::new(), due: None };
+    let Options { mode, due } = parse(words, &mut call.clauses)?;
+    if mode.is_some() {
         return Err(GrammarError::Syntax);
     }
-    some_cost(&sentence.clauses)?;
-    Ok(GiveBack { clauses: sentence.clauses, due: sentence.due })
+    some_cost(&call.clauses)?;
+    call.due = due;
+    Ok(call)
 }
 
 /// Calls `word` with each word that [`parse_acquire`] reads back as `call`.
@@ -88,9 +103,9 @@ fn some_cost(clauses: &Clauses) -> Result<(), GrammarError> {
     }
 }
 
-/// All that the words said, before the rules of one command are applied.
-struct Sentence {
-    clauses: Clauses,
+/// What the words said beside the clauses, before the rules of one command are applied.
+#[derive(Default)]
+struct Options {
     mode: Option<Mode>,
     due: Option<Millis>,
 }
@@ -104,57 +119,63 @@ struct Draft {
     cost: Option<u64>,
 }
 
-impl Sentence {
-    fn parse<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<Self, GrammarError> {
-        let mut sentence = Self { clauses: ArrayVec::new(), mode: None, due: None };
-        let mut draft: Option<Draft> = None;
-        while let Some(word) = words.next() {
-            let keyword = Keyword::of(word).ok_or(GrammarError::Syntax)?;
-            match (keyword, &mut draft) {
-                (Keyword::Limit, draft) => {
-                    if let Some(done) = draft.take() {
-                        sentence.push(done)?;
-                    }
-                    let count = at_least(1, integer(&mut words)?, GrammarError::Count)?;
-                    *draft = Some(Draft { count, period: None, burst: None, cost: None });
-                }
-                (Keyword::Ex, Some(Draft { period: period @ None, .. })) => {
-                    let seconds = at_least(1, integer(&mut words)?, GrammarError::Time)?;
-                    *period = Some(millis(seconds.checked_mul(1_000), GrammarError::Time)?);
-                }
-                (Keyword::Px, Some(Draft { period: period @ None, .. })) => {
-                    let ms = at_least(1, integer(&mut words)?, GrammarError::Time)?;
-                    *period = Some(millis(Some(ms), GrammarError::Time)?);
-                }
-                (Keyword::Burst, Some(Draft { burst: burst @ None, .. })) => {
-                    *burst = Some(at_least(1, integer(&mut words)?, GrammarError::Burst)?);
-                }
-                (Keyword::Cost, Some(Draft { cost: cost @ None, .. })) => {
-                    *cost = Some(at_least(0, integer(&mut words)?, GrammarError::Cost)?);
-                }
-                (Keyword::Partial, _) if sentence.mode.is_none() => sentence.mode = Some(Mode::Partial),
-                (Keyword::Force, _) if sentence.mode.is_none() => sentence.mode = Some(Mode::Force),
-                (Keyword::MaxWait, _) if sentence.mode.is_none() => {
-                    let ms = at_least(0, integer(&mut words)?, GrammarError::MaxWait)?;
-                    sentence.mode = Some(Mode::Wait(millis(Some(ms), GrammarError::MaxWait)?));
-                }
-                (Keyword::Due, _) if sentence.due.is_none() => {
-                    let ms = at_least(0, integer(&mut words)?, GrammarError::Due)?;
-                    sentence.due = Some(millis(Some(ms), GrammarError::Due)?);
-                }
-                _ => return Err(GrammarError::Syntax),
-            }
-        }
-        sentence.push(draft.ok_or(GrammarError::Syntax)?)?;
-        Ok(sentence)
+impl Draft {
+    fn finish(self) -> Result<Clause, GrammarError> {
+        let period = self.period.ok_or(GrammarError::Syntax)?;
+        let quota = Quota::new(self.count, period, self.burst.unwrap_or(self.count))?;
+        Ok(Clause { quota, cost: self.cost.unwrap_or(1) })
     }
+}
 
-    fn push(&mut self, draft: Draft) -> Result<(), GrammarError> {
-        let period = draft.period.ok_or(GrammarError::Syntax)?;
-        let quota = Quota::new(draft.count, period, draft.burst.unwrap_or(draft.count))?;
-        let clause = Clause { quota, cost: draft.cost.unwrap_or(1) };
-        self.clauses.try_push(clause).map_err(|_| GrammarError::TooManyClauses)
+fn parse<'a>(
+    mut words: impl Iterator<Item = &'a [u8]>,
+    clauses: &mut Clauses,
+) -> Result<Options, GrammarError> {
+    let mut options = Options::default();
+    let mut draft: Option<Draft> = None;
+    let mut push = |draft: Draft| {
+        let clause = draft.finish()?;
+        clauses.try_push(clause).map_err(|_| GrammarError::TooManyClauses)
+    };
+    while let Some(word) = words.next() {
+        let keyword = Keyword::of(word).ok_or(GrammarError::Syntax)?;
+        match (keyword, &mut draft) {
+            (Keyword::Limit, draft) => {
+                if let Some(done) = draft.take() {
+                    push(done)?;
+                }
+                let count = at_least(1, integer(&mut words)?, GrammarError::Count)?;
+                *draft = Some(Draft { count, period: None, burst: None, cost: None });
+            }
+            (Keyword::Ex, Some(Draft { period: period @ None, .. })) => {
+                let seconds = at_least(1, integer(&mut words)?, GrammarError::Time)?;
+                *period = Some(millis(seconds.checked_mul(1_000), GrammarError::Time)?);
+            }
+            (Keyword::Px, Some(Draft { period: period @ None, .. })) => {
+                let ms = at_least(1, integer(&mut words)?, GrammarError::Time)?;
+                *period = Some(millis(Some(ms), GrammarError::Time)?);
+            }
+            (Keyword::Burst, Some(Draft { burst: burst @ None, .. })) => {
+                *burst = Some(at_least(1, integer(&mut words)?, GrammarError::Burst)?);
+            }
+            (Keyword::Cost, Some(Draft { cost: cost @ None, .. })) => {
+                *cost = Some(at_least(0, integer(&mut words)?, GrammarError::Cost)?);
+            }
+            (Keyword::Partial, _) if options.mode.is_none() => options.mode = Some(Mode::Partial),
+            (Keyword::Force, _) if options.mode.is_none() => options.mode = Some(Mode::Force),
+            (Keyword::MaxWait, _) if options.mode.is_none() => {
+                let ms = at_least(0, integer(&mut words)?, GrammarError::MaxWait)?;
+                options.mode = Some(Mode::Wait(millis(Some(ms), GrammarError::MaxWait)?));
+            }
+            (Keyword::Due, _) if options.due.is_none() => {
+                let ms = at_least(0, integer(&mut words)?, GrammarError::Due)?;
+                options.due = Some(millis(Some(ms), GrammarError::Due)?);
+            }
+            _ => return Err(GrammarError::Syntax),
+        }
     }
+    push(draft.ok_or(GrammarError::Syntax)?)?;
+    Ok(options)
 }
 
 #[derive(Clone, Copy)]
@@ -172,17 +193,25 @@ enum Keyword {
 
 impl Keyword {
     fn of(word: &[u8]) -> Option<Self> {
-        let is = |name: &[u8]| word.eq_ignore_ascii_case(name);
-        match word.len() {
-            2 if is(b"EX") => Some(Self::Ex),
-            2 if is(b"PX") => Some(Self::Px),
-            3 if is(b"DUE") => Some(Self::Due),
-            4 if is(b"COST") => Some(Self::Cost),
-            5 if is(b"LIMIT") => Some(Self::Limit),
-            5 if is(b"BURST") => Some(Self::Burst),
-            5 if is(b"FORCE") => Some(Self::Force),
-            7 if is(b"MAXWAIT") => Some(Self::MaxWait),
-            7 if is(b"PARTIAL") => Some(Self::Partial),
+        const LIMIT: u64 = folded(b"LIMIT");
+        const EX: u64 = folded(b"EX");
+        const PX: u64 = folded(b"PX");
+        const BURST: u64 = folded(b"BURST");
+        const COST: u64 = folded(b"COST");
+        const PARTIAL: u64 = folded(b"PARTIAL");
+        const FORCE: u64 = folded(b"FORCE");
+        const MAXWAIT: u64 = folded(b"MAXWAIT");
+        const DUE: u64 = folded(b"DUE");
+        match folded(word) {
+            LIMIT => Some(Self::Limit),
+            EX => Some(Self::Ex),
+            PX => Some(Self::Px),
+            BURST => Some(Self::Burst),
+            COST => Some(Self::Cost),
+            PARTIAL => Some(Self::Partial),
+            FORCE => Some(Self::Force),
+            MAXWAIT => Some(Self::MaxWait),
+            DUE => Some(Self::Due),
             _ => None,
         }
     }
