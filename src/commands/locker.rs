@@ -66,12 +66,13 @@ pub(super) fn attempt(
         }
         Some(place) => (waiting::head_fits(place, key), Vec::new()),
     };
-    let outcome = if let Some(own) = key.view().own(claim.owner) {
+    let view = key.view();
+    let outcome = if let Some(own) = view.own(claim.owner) {
         Outcome::Own(own)
-    } else if first && key.view().admits(claim.holders) {
-        Outcome::Granted(key.grant(claim))
+    } else if !(first && view.admits(claim.holders)) {
+        Outcome::Refused(view.refusal(claim.holders))
     } else {
-        Outcome::Refused(key.view().refusal(claim.holders))
+        Outcome::Granted(key.grant(claim))
     };
     if let Some(place) = &place {
         waiting::watch(place, key);

@@ -1,11 +1,9 @@
 //! A key that holds a lock, or could.
 
-use std::ffi::CStr;
-
 use sluice_core::lock::{Claim, Lock, Reply, View};
 use sluice_core::time::{Millis, Nanos};
 
-use super::value::{self, LOAD};
+use super::value;
 use crate::error::Error;
 use crate::info;
 use crate::server::{Arg, Context, Key, Mode, Value};
@@ -20,10 +18,13 @@ pub(crate) struct LockKey<'c> {
     change: Option<Changed>,
 }
 
-/// A lock as it shall be, and what is to be told of it.
+/// A lock as it shall be, and what has been done to it, in this order.
+#[derive(Default)]
 struct Changed {
     lock: Lock,
-    events: Vec<&'static CStr>,
+    released: bool,
+    extended: bool,
+    granted: usize,
 }
 
 impl<'c> LockKey<'c> {
@@ -51,36 +52,50 @@ impl<'c> LockKey<'c> {
     pub(crate) fn grant(&mut self, claim: &Claim<'_>) -> Reply {
         let (now, fence) = (self.now, value::fences().next(self.now));
         info::LOCK_GRANTED.add(1);
-        self.change(c"lock.acquired").grant(claim, now, fence)
+        let change = self.change();
+        change.granted += 1;
+        change.lock.grant(claim, now, fence)
     }
 
     /// Sets what is left of the owner's lease; `None` if it holds nothing.
     pub(crate) fn extend(&mut self, owner: &[u8], lease: Millis) -> Option<Reply> {
         self.view().own(owner)?;
         let now = self.now;
-        self.change(c"lock.extended").extend(owner, lease, now)
+        let change = self.change();
+        change.extended = true;
+        change.lock.extend(owner, lease, now)
     }
 
     /// Ends the owner's lease; false if it holds nothing.
     pub(crate) fn release(&mut self, owner: &[u8]) -> bool {
-        self.view().own(owner).is_some() && self.change(c"lock.released").release(owner)
+        if self.view().own(owner).is_none() {
+            return false;
+        }
+        let change = self.change();
+        change.released = true;
+        change.lock.release(owner)
     }
 
     /// Carries the changes out: in the key, on replicas and in the AOF, for those who watch.
     pub(crate) fn commit(mut self) -> Result<(), Error> {
-        let Some(Changed { lock, events }) = self.change.take() else { return Ok(()) };
+        let Some(Changed { lock, released, extended, granted }) = self.change.take() else {
+            return Ok(());
+        };
         if lock.is_empty() {
             self.key.delete();
             self.ctx.replicate_del(self.name);
         } else {
-            let words = value::load_words(&lock);
             self.store(lock)?;
-            self.ctx.replicate(LOAD, self.name, &words);
         }
         self.ctx.signal_modified(self.name);
         drop(self.key); // those who are told may open it
-        for event in events {
-            self.ctx.notify(event, self.name);
+        let events = [
+            (c"lock.released", released.into()),
+            (c"lock.extended", extended.into()),
+            (c"lock.acquired", granted),
+        ];
+        for (event, times) in events {
+            (0..times).for_each(|_| self.ctx.notify(event, self.name));
         }
         Ok(())
     }
@@ -88,13 +103,12 @@ impl<'c> LockKey<'c> {
     /// Replaces the lock by one that came from elsewhere, whatever was there.
     pub(crate) fn replace(ctx: &'c Context<'c>, name: Arg<'c>, lock: Lock) -> Result<(), Error> {
         let mut key = Self::open(ctx, name, Mode::Write)?;
-        let words = value::load_words(&lock);
         key.store(lock)?;
-        ctx.replicate(LOAD, name, &words);
         ctx.signal_modified(name);
         Ok(())
     }
 
+    /// In the key, on replicas and in the AOF.
     fn store(&mut self, lock: Lock) -> Result<(), Error> {
         let expires_at_ms = lock.expires_at_ms();
         match self.key.get_mut::<Lock>() {
@@ -102,18 +116,19 @@ impl<'c> LockKey<'c> {
             None => self.key.set(lock)?,
         }
         self.key.expire_at(expires_at_ms);
+        if let Some(lock) = self.key.get::<Lock>() {
+            value::replicate(self.ctx, self.name, lock);
+        }
         Ok(())
     }
 
     /// The lock to be changed, settled.
-    fn change(&mut self, event: &'static CStr) -> &mut Lock {
+    fn change(&mut self) -> &mut Changed {
         let (now, expiry_ms, key) = (self.now, self.expiry_ms, &self.key);
-        let change = self.change.get_or_insert_with(|| {
+        self.change.get_or_insert_with(|| {
             let mut lock = key.get::<Lock>().cloned().unwrap_or_default();
             info::LOCK_ENDED.add(lock.settle(now, expiry_ms) as u64);
-            Changed { lock, events: Vec::new() }
-        });
-        change.events.push(event);
-        &mut change.lock
+            Changed { lock, ..Changed::default() }
+        })
     }
 }

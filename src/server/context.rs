@@ -5,7 +5,6 @@ use std::marker::PhantomData;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use redis_module::raw::{self, RedisModuleCtx};
-use sluice_core::digits::{MAX_WIDTH, width, write_padded};
 use sluice_core::time::Nanos;
 
 use super::api::{call, optional};
@@ -74,9 +73,8 @@ impl Context<'_> {
     /// count a change for `save`, so it is never left out.
     pub(crate) fn replicate_set(&self, key: Arg<'_>, value: &[u8], expires_at_ms: u64) {
         static PXAT: FixedArg = FixedArg::new(b"PXAT");
-        let mut digits = [0; MAX_WIDTH];
-        let (_, expiry) = digits.split_at_mut(MAX_WIDTH - width(expires_at_ms));
-        write_padded(expires_at_ms, expiry);
+        let mut digits = itoa::Buffer::new();
+        let expiry = digits.format(expires_at_ms);
         // SAFETY: each letter of the format has its argument: strings, and bytes with their length.
         // The server retains the strings and copies the bytes.
         unsafe {
@@ -124,6 +122,31 @@ impl Context<'_> {
                 key.raw(),
                 words.as_mut_ptr(),
                 words.len(),
+            ));
+        }
+    }
+
+    /// The same with exactly five words, which the server copies: no string of ours for each.
+    pub(crate) fn replicate_five(&self, command: &CStr, key: Arg<'_>, words: [&[u8]; 5]) {
+        let [a, b, c, d, e] = words;
+        // SAFETY: each letter of the format has its argument: a string, and five times bytes with
+        // their length. The server retains the string and copies the bytes.
+        unsafe {
+            call!(RedisModule_Replicate(
+                self.raw,
+                command.as_ptr(),
+                c"sbbbbb".as_ptr(),
+                key.raw(),
+                a.as_ptr(),
+                a.len(),
+                b.as_ptr(),
+                b.len(),
+                c.as_ptr(),
+                c.len(),
+                d.as_ptr(),
+                d.len(),
+                e.as_ptr(),
+                e.len(),
             ));
         }
     }

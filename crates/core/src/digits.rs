@@ -96,7 +96,7 @@ fn parse_eight(digits: [u8; 8]) -> Option<u64> {
 }
 
 /// The most digits that a `u64` has.
-pub const MAX_WIDTH: usize = 20;
+const MAX_WIDTH: usize = 20;
 
 /// How many digits `n` has; 1 for 0.
 pub fn width(n: u64) -> usize {

@@ -256,7 +256,11 @@ impl<'a> View<'a> {
     /// When fewer than `holders` will hold it, in ms from now; `None` if nobody holds it. The
     /// `(live - holders + 1)`th earliest end, and at least the earliest.
     pub fn opens_in_ms(&self, holders: usize) -> Option<u64> {
-        let mut ends: Vec<u64> = self.live().map(|(_, left)| left).collect();
+        let ends = || self.live().map(|(_, left)| left);
+        if ends().count() <= holders {
+            return ends().min();
+        }
+        let mut ends = Vec::from_iter(ends());
         ends.sort_unstable();
         ends.get(ends.len().saturating_sub(holders)).copied()
     }

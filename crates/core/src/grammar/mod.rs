@@ -82,10 +82,7 @@ fn encode_option(name: &[u8], value: u64, word: &mut impl FnMut(&[u8])) {
 }
 
 fn encode_number(value: u64, word: &mut impl FnMut(&[u8])) {
-    let mut field = [0; digits::MAX_WIDTH];
-    let (_, number) = field.split_at_mut(digits::MAX_WIDTH - digits::width(value));
-    digits::write_padded(value, number);
-    word(number);
+    word(itoa::Buffer::new().format(value).as_bytes());
 }
 
 impl From<QuotaError> for GrammarError {
