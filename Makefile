@@ -5,9 +5,10 @@ SHELL := /bin/bash
 # The port for `make run`, and the only server for `make test`.
 PORT ?= 6379
 SERVER ?=
+UPDATE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run lint audit test bench-handover clean
+.PHONY: help build run lint audit test bench-handover bench-instructions clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +47,12 @@ bench-handover: ## how long a lock takes from its holder's RELEASE to the next w
 	@scripts/servers
 	cargo build --release --locked
 	cargo bench --locked --bench handover
+
+bench-instructions: ## instructions a command, beside a bare C module; fails if they are more than committed (UPDATE=1)
+	@scripts/need cc libclang pip valgrind
+	@scripts/servers
+	cargo build --release --locked
+	UPDATE='$(UPDATE)' cargo bench --locked --bench instructions
 
 clean: ## removes all that was built or fetched
 	rm -rf .servers .tools

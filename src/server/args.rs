@@ -112,7 +112,8 @@ impl<'a> Args<'a> {
 
     /// The words from the `from`-th on; 0 is the command's name.
     pub(crate) fn from(self, from: usize) -> impl Iterator<Item = Arg<'a>> {
-        self.words.iter().skip(from).map(|&raw| Arg { raw, command: PhantomData })
+        let words = self.words.get(from..).unwrap_or_default();
+        words.iter().map(|&raw| Arg { raw, command: PhantomData })
     }
 
     /// The key of a command with its key in the first place; `None` only for a command without.

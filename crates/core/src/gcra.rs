@@ -239,25 +239,33 @@ pub fn expires_at_ms(buckets: &Buckets) -> u64 {
 
 /// Makes the buckets match the clauses: one for each, under the clause's quota, no debt beyond
 /// what is believed. True if a stored bucket had to change.
+#[inline(always)]
 fn bring_up_to_date(clauses: &Clauses, buckets: &mut Buckets, now: Nanos, max_wait: Millis) -> bool {
-    let mut repaired = false;
-    for (clause, bucket) in clauses.iter().zip(buckets.iter_mut()) {
-        if bucket.quota() != &clause.quota {
-            *bucket = bucket.requote(clause.quota, now);
-            repaired = true;
-        }
-    }
-    for bucket in buckets.iter_mut() {
-        let cap = bucket.debt_cap(max_wait);
-        if bucket.debt(now) > cap {
-            bucket.set_debt(now, cap);
-            repaired = true;
-        }
+    let changed = clauses.iter().zip(buckets.iter()).any(|(clause, bucket)| bucket.quota() != &clause.quota);
+    let beyond = |bucket: &Bucket| bucket.debt(now) > bucket.debt_cap(max_wait);
+    let repaired = changed || buckets.iter().any(beyond);
+    if repaired {
+        repair(clauses, buckets, now, max_wait);
     }
     for clause in clauses.iter().skip(buckets.len()) {
         buckets.push(Bucket::idle(clause.quota));
     }
     repaired
+}
+
+#[cold]
+fn repair(clauses: &Clauses, buckets: &mut Buckets, now: Nanos, max_wait: Millis) {
+    for (clause, bucket) in clauses.iter().zip(buckets.iter_mut()) {
+        if bucket.quota() != &clause.quota {
+            *bucket = bucket.requote(clause.quota, now);
+        }
+    }
+    for bucket in buckets {
+        let cap = bucket.debt_cap(max_wait);
+        if bucket.debt(now) > cap {
+            bucket.set_debt(now, cap);
+        }
+    }
 }
 
 /// Stored clauses beyond the call's are kept as long as they are not full.
@@ -317,25 +325,22 @@ impl Wait {
 }
 
 /// The longest wait of all clauses with a cost, the first of equals; `None` if none has a cost.
+#[inline(always)]
 fn longest_wait(
     clauses: &Clauses,
     buckets: &Buckets,
     now: Nanos,
     tokens: impl Fn(&Clause) -> u64,
 ) -> Option<Wait> {
-    let mut longest: Option<Wait> = None;
-    for (index, (clause, bucket)) in clauses.iter().zip(buckets).enumerate() {
-        if clause.cost == 0 {
-            continue;
-        }
-        let needed = bucket.debt(now) + u128::from(tokens(clause)) * clause.quota.token();
-        let units = needed.saturating_sub(clause.quota.full());
-        let wait = Wait { index, count: clause.quota.count(), units };
-        if longest.as_ref().is_none_or(|longest| wait.is_longer_than(longest)) {
-            longest = Some(wait);
-        }
-    }
-    longest
+    let mut waits = clauses.iter().zip(buckets).enumerate().filter(|(_, (clause, _))| clause.cost > 0).map(
+        |(index, (clause, bucket))| {
+            let needed = bucket.debt(now) + u128::from(tokens(clause)) * clause.quota.token();
+            let units = needed.saturating_sub(clause.quota.full());
+            Wait { index, count: clause.quota.count(), units }
+        },
+    );
+    let first = waits.next()?;
+    Some(waits.fold(first, |longest, wait| if wait.is_longer_than(&longest) { wait } else { longest }))
 }
 
 /// The clause with a cost that has the fewest tokens left, the first of equals.
