@@ -8,10 +8,10 @@ SERVER ?=
 UPDATE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run lint audit test bench-handover bench-instructions clean
+.PHONY: help build run lint audit test bench-client bench-handover bench-instructions clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## the module, target/release/libsluice.so
 	@scripts/need cc libclang
@@ -47,6 +47,12 @@ bench-handover: ## how long a lock takes from its holder's RELEASE to the next w
 	@scripts/servers
 	cargo build --release --locked
 	cargo bench --locked --bench handover
+
+bench-client: ## what the Rust client adds to a round trip, beside the same command sent by hand
+	@scripts/need cc libclang pip
+	@scripts/servers
+	cargo build --release --locked
+	cargo run --release --locked -p sluice-client --example overhead
 
 bench-instructions: ## instructions a command, beside a bare C module; fails if they are more than committed (UPDATE=1)
 	@scripts/need cc libclang pip valgrind

@@ -1,6 +1,9 @@
 //! What the client adds to the round trip of the same command sent by hand through `redis`.
 //!
-//! `cargo run --release -p sluice-client --example overhead -- redis://127.0.0.1:6379/`
+//! ```text
+//! make bench-client                                                                   a server of its own
+//! cargo run --release -p sluice-client --example overhead -- redis://127.0.0.1:6379/  this one
+//! ```
 //!
 //! They take turns in small batches on one connection, so that what disturbs one disturbs all; the
 //! figure is the ratio of the medians.
@@ -29,7 +32,7 @@ async fn by_hand(connection: &mut MultiplexedConnection, max_wait: bool) -> redi
 #[tokio::main(flavor = "current_thread")]
 #[allow(clippy::print_stdout, reason = "it is what it is for")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let url = std::env::args().nth(1).unwrap_or_else(|| "redis://127.0.0.1:6379/".to_owned());
+    let url = std::env::args().nth(1).unwrap_or_else(sluice_testing::url);
     let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
     let limiter = Limiter::new(connection.clone(), LIMIT, Outage::Closed);
     let mut times = [const { Vec::new() }; 5];
