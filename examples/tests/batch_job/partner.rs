@@ -28,8 +28,9 @@ struct Body {
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) arrived: Instant,
-    /// How long after its turn it arrived; the turn is what the limiter's key says.
-    pub(crate) late: Duration,
+    /// How long after its turn it arrived; the turn is what the limiter's key says. None: the server is
+    /// gone.
+    pub(crate) late: Option<Duration>,
     pub(crate) fence: u64,
     pub(crate) record: String,
     pub(crate) fields: Map<String, Value>,
@@ -120,16 +121,17 @@ impl Partner {
     }
 
     /// When the newest turn was, since the epoch: with BURST 1 the state is that and one interval.
-    async fn turn(&self) -> Duration {
-        let state: String = self.redis.clone().get(LIMIT).await.unwrap();
-        Duration::from_nanos(state[..19].parse().unwrap()) - self.interval
+    async fn turn(&self) -> Option<Duration> {
+        let state: String = self.redis.clone().get(LIMIT).await.ok()?;
+        Some(Duration::from_nanos(state[..19].parse().unwrap()) - self.interval)
     }
 }
 
 async fn take(State(partner): State<Partner>, headers: HeaderMap, Json(body): Json<Body>) -> StatusCode {
     let (arrived, clock) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap());
     let index = partner.arrivals.fetch_add(1, Ordering::SeqCst);
-    let late = clock.checked_sub(partner.turn().await).expect("a call came before its turn");
+    let turn = partner.turn().await;
+    let late = turn.map(|turn| clock.checked_sub(turn).expect("a call came before its turn"));
     let fence = headers["x-fence"].to_str().unwrap().parse().unwrap();
     let Body { record, fields, events } = body;
     let call = Call { arrived, late, fence, record, fields, events, status: None };

@@ -51,19 +51,16 @@ impl Process {
 }
 
 /// `<target>/<profile>/examples/batch-job`, from `<target>/<profile>/deps/<this test>`. Cargo builds it for
-/// `cargo test`, but not for `cargo test --test batch_job`: then it can be yesterday's.
+/// `cargo test`, but not when that is given the name of a test: then it can be yesterday's.
 fn path() -> PathBuf {
+    const BUILD: &str = "run `cargo build -p sluice-examples --examples`, with the profile of the tests";
     let test = std::env::current_exe().unwrap();
     let example = test.ancestors().nth(2).unwrap().join("examples/batch-job");
-    assert!(example.exists(), "no {}: run `cargo test -p sluice-examples`", example.display());
+    assert!(example.exists(), "no {}: {BUILD}", example.display());
     for source in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/batch-job")).unwrap() {
         let source = source.unwrap().path();
         let stale = changed(&source) > changed(&example);
-        assert!(
-            !stale,
-            "the example is older than {}: run `cargo test -p sluice-examples`",
-            source.display()
-        );
+        assert!(!stale, "the example is older than {}: {BUILD}", source.display());
     }
     example
 }
