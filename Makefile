@@ -35,7 +35,7 @@ audit: ## known security advisories against the dependencies
 	.tools/cargo-deny --locked check advisories
 
 test: ## all tests, on all four servers (SERVER=valkey_9_1 for one server only)
-	@scripts/need cc libclang pip redis-server redis-cli php
+	@scripts/need cc libclang pip redis-server $(if $(SERVER),,redis-cli php)
 	@scripts/servers
 	$(if $(SERVER),,@scripts/clients)
 	cargo build --release --locked
