@@ -17,6 +17,7 @@ pub(crate) struct Options {
 #[derive(Subcommand)]
 pub(crate) enum Command {
     /// Deliver the pending events, unless another run is at it
+    #[command(args_override_self = true)] // the last of several counts
     Run(Box<Job>),
     /// Add events to try it with; writes the file if it is not there
     MakeEvents {

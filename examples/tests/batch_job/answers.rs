@@ -45,7 +45,7 @@ async fn a_partner_that_is_down_ends_the_run_after_three_calls(kind: Kind) {
     let scene = Scene::new(kind, PACE).await;
     scene.make_events(25).await;
     let nobody = format!("http://127.0.0.1:{}/", free_port());
-    let ended = scene.job_for(&nobody, &scene.server.url()).end().await;
+    let ended = scene.job_with(&["--endpoint", &nobody]).end().await;
     assert_eq!(ended.code, Some(4), "{}", ended.log);
     assert!(ended.log.contains("Connection refused"), "{}", ended.log);
     assert!(ended.log.contains("3 calls failed in a row; 2 records are left"), "{}", ended.log);

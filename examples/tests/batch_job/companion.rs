@@ -14,7 +14,7 @@ async fn the_partner_to_play_with_takes_new_fences_only(kind: Kind) {
     let log = partner.log();
     let url = log.split_whitespace().find(|word| word.starts_with("http://")).unwrap();
 
-    let ended = scene.job_for(url, &scene.server.url()).end().await;
+    let ended = scene.job_with(&["--endpoint", url]).end().await;
     assert_eq!(ended.code, Some(0), "{}", ended.log);
     assert_eq!(scene.states(), [("done".to_owned(), 10)].into());
 

@@ -1,14 +1,17 @@
 //! Runs never overlap, calls keep their distance, every event arrives, merged.
 
 use std::collections::HashSet;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sluice_testing::{Kind, on_both_servers};
 use tokio::time::interval;
 
 use crate::scene::{Pace, Scene};
 
-on_both_servers!(a_job_started_again_and_again_runs_once_at_a_time);
+on_both_servers!(
+    a_job_started_again_and_again_runs_once_at_a_time,
+    two_jobs_that_call_one_partner_share_its_rate,
+);
 
 /// What the arrival at the partner is measured with, between two processes.
 const CLOCKS: Duration = Duration::from_millis(5);
@@ -44,6 +47,7 @@ async fn a_job_started_again_and_again_runs_once_at_a_time(kind: Kind) {
     assert!(calls.is_sorted_by_key(|call| call.fence), "{calls:#?}");
     let runs: HashSet<u64> = calls.iter().map(|call| call.fence).collect();
     assert!(runs.len() >= 2, "one run did everything: nothing is shown");
+    assert!(calls.iter().all(|call| call.late.is_some()), "a call came before its turn: {calls:#?}");
     for pair in calls.windows(2) {
         let (first, second) = (&pair[0], &pair[1]);
         let apart = second.arrived - first.arrived;
@@ -51,7 +55,7 @@ async fn a_job_started_again_and_again_runs_once_at_a_time(kind: Kind) {
             pace.interval()
         } else {
             // Between two runs the limiter alone spaces the calls: at their turns, not at their arrivals.
-            pace.interval().saturating_sub(first.late.unwrap() + CLOCKS)
+            pace.interval().saturating_sub(first.late.unwrap_or_default() + CLOCKS)
         };
         assert!(apart >= least, "{apart:?} between {first:#?} and {second:#?}");
     }
@@ -65,4 +69,26 @@ async fn a_job_started_again_and_again_runs_once_at_a_time(kind: Kind) {
     assert_eq!(scene.partner.events(), scene.events(), "each event once");
     assert_eq!(scene.partner.records(), scene.records());
     assert_eq!(scene.states(), [("done".to_owned(), 100)].into());
+}
+
+/// Two jobs with a lock and events each, that share a limit.
+async fn two_jobs_that_call_one_partner_share_its_rate(kind: Kind) {
+    let pace = Pace { interval_ms: 100, lease_ms: 6000 };
+    let (one, other) = (Scene::new(kind, pace).await, Scene::new(kind, pace).await);
+    one.make_events(50).await;
+    other.make_events(50).await;
+    let start = Instant::now();
+    let jobs = [one.job(), other.job_with(&["--redis", &one.server.url(), "--lock", "lock:other"])];
+    for job in jobs {
+        let ended = job.end().await;
+        assert_eq!(ended.code, Some(0), "{}", ended.log);
+    }
+    let mut calls = one.partner.calls();
+    calls.extend(other.partner.calls());
+    assert_eq!(calls.len(), 20);
+    calls.sort_by_key(|call| call.arrived);
+    for (turn, call) in (0_u32..).zip(&calls) {
+        let after = call.arrived - start;
+        assert!(after + CLOCKS >= turn * pace.interval(), "call {turn} after {after:?}: {calls:#?}");
+    }
 }

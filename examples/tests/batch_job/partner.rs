@@ -28,8 +28,8 @@ struct Body {
 #[derive(Debug, Clone)]
 pub(crate) struct Call {
     pub(crate) arrived: Instant,
-    /// How long after its turn it arrived; the turn is what the limiter's key says. None: the server is
-    /// gone.
+    /// How long after its turn it arrived; the turn is the newest that the limiter's key knows. None: that
+    /// is somebody else's and still to come, or the server is gone.
     pub(crate) late: Option<Duration>,
     pub(crate) fence: u64,
     pub(crate) record: String,
@@ -130,8 +130,7 @@ impl Partner {
 async fn take(State(partner): State<Partner>, headers: HeaderMap, Json(body): Json<Body>) -> StatusCode {
     let (arrived, clock) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap());
     let index = partner.arrivals.fetch_add(1, Ordering::SeqCst);
-    let turn = partner.turn().await;
-    let late = turn.map(|turn| clock.checked_sub(turn).expect("a call came before its turn"));
+    let late = partner.turn().await.and_then(|turn| clock.checked_sub(turn));
     let fence = headers["x-fence"].to_str().unwrap().parse().unwrap();
     let Body { record, fields, events } = body;
     let call = Call { arrived, late, fence, record, fields, events, status: None };

@@ -64,29 +64,19 @@ impl Scene {
 
     /// Starts `run` as cron does.
     pub(crate) fn job(&self) -> Process {
-        self.job_for(&self.partner.url(), &self.server.url())
+        self.job_with(&[])
     }
 
-    /// Starts `run` for another partner or server.
-    pub(crate) fn job_for(&self, endpoint: &str, redis: &str) -> Process {
+    /// Starts `run` with other options.
+    pub(crate) fn job_with(&self, options: &[&str]) -> Process {
         let Pace { interval_ms, lease_ms } = self.pace;
-        let (database, rate) = (self.database(), format!("1/{interval_ms}ms"));
+        let database = self.database();
+        let (endpoint, redis, rate) = (self.partner.url(), self.server.url(), format!("1/{interval_ms}ms"));
         let (lease, timeout) = (format!("{lease_ms}ms"), format!("{}ms", lease_ms / 3));
-        self.start(&[
-            "run",
-            "--database",
-            database.to_str().unwrap(),
-            "--endpoint",
-            endpoint,
-            "--redis",
-            redis,
-            "--rate",
-            &rate,
-            "--lease",
-            &lease,
-            "--timeout",
-            &timeout,
-        ])
+        let mut arguments = vec!["run", "--database", database.to_str().unwrap(), "--endpoint", &endpoint];
+        arguments.extend(["--redis", &redis, "--rate", &rate, "--lease", &lease, "--timeout", &timeout]);
+        arguments.extend(options);
+        self.start(&arguments)
     }
 
     /// Runs the job to its end.

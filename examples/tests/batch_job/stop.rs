@@ -66,7 +66,7 @@ async fn without_the_module_it_says_what_to_do(kind: Kind) {
     let scene = Scene::new(kind, Pace { interval_ms: 50, lease_ms: 6000 }).await;
     scene.make_events(5).await;
     let bare = Server::start_without_module(kind);
-    let ended = scene.job_for(&scene.partner.url(), &bare.url()).end().await;
+    let ended = scene.job_with(&["--redis", &bare.url()]).end().await;
     assert_eq!(ended.code, Some(1), "{}", ended.log);
     assert!(ended.log.contains("load the module on every node"), "{}", ended.log);
     assert!(scene.partner.calls().is_empty());
