@@ -8,7 +8,7 @@ SERVER ?=
 UPDATE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run lint audit test bench-client bench-handover bench-instructions clean
+.PHONY: help build run lint audit test test-clients bench-client bench-handover bench-instructions clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,11 +36,19 @@ audit: ## known security advisories against the dependencies
 	.tools/cargo-deny --locked check advisories
 
 test: ## all tests, on all four servers (SERVER=valkey_9_1 for one server only)
-	@scripts/need cc libclang pip redis-server
+	@scripts/need cc libclang pip redis-server $(if $(SERVER),,redis-cli php)
 	@scripts/servers
+	$(if $(SERVER),,@scripts/clients)
 	cargo build --release --locked
 	$(if $(SERVER),,cargo test --workspace --exclude sluice --all-features --profile checked --locked)
 	@scripts/test-servers $(SERVER)
+
+test-clients: ## the programs of docs/clients.md in four languages, on the newest Redis and the newest Valkey
+	@scripts/need cc libclang pip redis-cli php
+	@scripts/servers
+	@scripts/clients
+	cargo build --release --locked
+	cargo test -p sluice-testing --test clients --profile checked --locked
 
 bench-handover: ## how long a lock takes from its holder's RELEASE to the next waiter
 	@scripts/need cc libclang pip redis-server
@@ -61,5 +69,5 @@ bench-instructions: ## instructions a command, beside a bare C module; fails if 
 	UPDATE='$(UPDATE)' cargo bench --locked --bench instructions
 
 clean: ## removes all that was built or fetched
-	rm -rf .servers .tools
+	rm -rf .clients .servers .tools
 	cargo clean

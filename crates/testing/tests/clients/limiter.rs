@@ -1,0 +1,64 @@
+//! What a limiter promises.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use sluice_testing::{Kind, Server};
+
+use crate::language::Language;
+
+/// That of every limiter on the page: `LIMIT 5 EX 1 BURST 1`.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// Between two clocks, and the timers of the languages: Node.js wakes up to a millisecond early.
+const CLOCKS: Duration = Duration::from_millis(5);
+
+pub(crate) fn keeps_its_promises(language: Language, kind: Kind) {
+    thread::scope(|scope| {
+        scope.spawn(|| two_programs_share_the_pace(language, kind));
+        scope.spawn(|| too_long_a_queue_is_refused(language, kind));
+        scope.spawn(|| without_the_module_it_says_so(language, kind));
+    });
+}
+
+fn two_programs_share_the_pace(language: Language, kind: Kind) {
+    const AHEAD: u32 = 7;
+    let server = Server::start(kind);
+    let start = Instant::now();
+    reserve(&server, AHEAD); // so that they wait from their first call on
+    let programs = [(); 2].map(|()| language.start("limiter", &server.url()));
+    let mut lines = Vec::new();
+    for ended in programs.map(|program| program.end()) {
+        assert!(ended.ok, "{ended:?}");
+        assert_eq!(ended.said("call "), ["1", "2", "3"], "{ended:?}");
+        lines.extend(ended.lines);
+    }
+    lines.sort_by_key(|line| line.at);
+    for (turn, line) in (AHEAD..).zip(&lines) {
+        assert!(line.at + CLOCKS >= start + turn * INTERVAL, "after {:?}: {lines:#?}", line.at - start);
+    }
+}
+
+fn reserve(server: &Server, turns: u32) {
+    for _ in 0..turns {
+        server.ask::<()>("RATELIMIT.ACQUIRE partner:api LIMIT 5 EX 1 BURST 1 MAXWAIT 60000");
+    }
+}
+
+fn too_long_a_queue_is_refused(language: Language, kind: Kind) {
+    let server = Server::start(kind);
+    reserve(&server, 100);
+    let before: String = server.ask("GET partner:api");
+    let ended = language.start("limiter", &server.url()).end();
+    assert!(ended.ok, "{ended:?}");
+    let retry = ended.retry_ms("refused, retry in ");
+    assert!((1..=20_000).contains(&retry), "{ended:?}");
+    assert_eq!(server.ask::<String>("GET partner:api"), before, "a refusal takes nothing");
+}
+
+fn without_the_module_it_says_so(language: Language, kind: Kind) {
+    let server = Server::start_without_module(kind);
+    let ended = language.start("limiter", &server.url()).end();
+    assert!(!ended.ok, "{ended:?}");
+    assert!(ended.complaints.contains("the server lacks the module: load libsluice.so"), "{ended:?}");
+}

@@ -1,0 +1,98 @@
+//! What a lock promises.
+
+use std::thread;
+use std::time::{Duration, Instant};
+
+use redis::Value;
+use sluice_testing::{Kind, Server, until};
+
+use crate::language::Language;
+
+/// That of every lock on the page. Its lease is two seconds, its work takes three.
+const KEY: &str = "lock:nightly";
+
+pub(crate) fn keeps_its_promises(language: Language, kind: Kind) {
+    thread::scope(|scope| {
+        scope.spawn(|| it_is_held_beyond_its_first_lease_and_released(language, kind));
+        scope.spawn(|| it_waits_its_turn_in_the_server(language, kind));
+        scope.spawn(|| a_wait_has_an_end(language, kind));
+        scope.spawn(|| a_lost_lock_stops_the_work_and_is_left_to_its_new_holder(language, kind));
+    });
+}
+
+/// The fence of the newest holder; none if the lock is free.
+fn fence(server: &Server) -> Option<u64> {
+    let info = server.ask::<Option<Vec<Value>>>(&format!("LOCK.INFO {KEY}"))?;
+    let holders: Vec<Vec<Value>> = redis::from_redis_value(info[1].clone()).unwrap();
+    // owner, its name, fence, its number, ...
+    holders.last().map(|holder| redis::from_redis_value(holder[3].clone()).unwrap())
+}
+
+fn waiters(server: &Server) -> u64 {
+    let info = server.ask::<Option<Vec<Value>>>(&format!("LOCK.INFO {KEY}"));
+    info.map_or(0, |info| redis::from_redis_value(info[3].clone()).unwrap())
+}
+
+/// Takes the lock for a minute; answers the fence.
+fn take(server: &Server, owner: &str) -> u64 {
+    let (held, fence, _): (u64, u64, u64) = server.ask(&format!("LOCK.TRY {KEY} {owner} PX 60000"));
+    assert_eq!(held, 1);
+    fence
+}
+
+/// The fence in a line such as "step 1 with fence 1795303000191566".
+fn fence_of(rest: &str) -> u64 {
+    rest.strip_prefix(" with fence ").unwrap().parse().unwrap()
+}
+
+fn it_is_held_beyond_its_first_lease_and_released(language: Language, kind: Kind) {
+    let server = Server::start(kind);
+    let mut program = language.start("lock", &server.url());
+    let first = fence_of(&program.until("step 1"));
+    assert_eq!(fence(&server), Some(first));
+    assert_eq!(fence_of(&program.until("step 6")), first);
+    assert_eq!(fence(&server), Some(first), "not renewed");
+    let ended = program.end();
+    assert!(ended.ok, "{ended:?}");
+    assert_eq!(ended.said("step ").len(), 6, "{ended:?}");
+    assert_eq!(ended.said("released"), [""], "{ended:?}");
+    assert_eq!(fence(&server), None);
+}
+
+fn it_waits_its_turn_in_the_server(language: Language, kind: Kind) {
+    let server = Server::start(kind);
+    let before = take(&server, "before");
+    let mut program = language.start("lock", &server.url());
+    until("it waits", || waiters(&server) == 1);
+    assert_eq!(server.ask::<u64>(&format!("LOCK.RELEASE {KEY} before")), 1);
+    assert!(fence_of(&program.until("step 1")) > before);
+    let ended = program.end();
+    assert!(ended.ok, "{ended:?}");
+    assert_eq!(ended.said("released"), [""], "{ended:?}");
+}
+
+fn a_wait_has_an_end(language: Language, kind: Kind) {
+    let server = Server::start(kind);
+    let other = take(&server, "other");
+    let start = Instant::now();
+    let ended = language.start("lock", &server.url()).end();
+    assert!(ended.ok, "{ended:?}");
+    assert!(start.elapsed() >= Duration::from_secs(3), "it did not wait");
+    assert!((1..=57_000).contains(&ended.retry_ms("somebody else holds it, retry in ")), "{ended:?}");
+    assert_eq!((fence(&server), waiters(&server)), (Some(other), 0));
+}
+
+fn a_lost_lock_stops_the_work_and_is_left_to_its_new_holder(language: Language, kind: Kind) {
+    let server = Server::start(kind);
+    let mut program = language.start("lock", &server.url());
+    program.until("step 2");
+    assert_eq!(server.ask::<u64>(&format!("DEL {KEY}")), 1);
+    let next = take(&server, "next");
+    let ended = program.end();
+    assert!(!ended.ok, "{ended:?}");
+    let told = !ended.said("the lock is lost").is_empty() || ended.complaints.contains("the lock is lost");
+    assert!(told, "{ended:?}");
+    assert!(ended.said("step ").len() < 6, "it went on: {ended:?}");
+    assert!(ended.said("released").is_empty(), "{ended:?}");
+    assert_eq!(fence(&server), Some(next));
+}

@@ -1,0 +1,87 @@
+//! What the command line says.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use sluice_client::Limit;
+
+/// A batch job that never overlaps with itself and keeps to a partner's rate.
+#[derive(Parser)]
+pub(crate) struct Options {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Deliver the pending events, unless another run is at it
+    #[command(args_override_self = true)] // the last of several counts
+    Run(Box<Job>),
+    /// Add events to try it with; writes the file if it is not there
+    MakeEvents {
+        /// The SQLite file
+        #[arg(long, default_value = "events.sqlite")]
+        database: PathBuf,
+        /// How many events; five on each record
+        #[arg(long, default_value_t = 50)]
+        number: u32,
+    },
+    /// Be a partner to play with: print what comes, refuse old fences
+    Partner {
+        /// Where to listen; port 0 takes a free one
+        #[arg(long, default_value = "127.0.0.1:8080")]
+        listen: SocketAddr,
+    },
+}
+
+#[derive(Args)]
+pub(crate) struct Job {
+    /// The SQLite file with the events
+    #[arg(long, default_value = "events.sqlite")]
+    pub(crate) database: PathBuf,
+    /// Where the calls go, plain http
+    #[arg(long, default_value = "http://127.0.0.1:8080/", value_parser = plain_http)]
+    pub(crate) endpoint: reqwest::Url,
+    /// Redis or Valkey with the module
+    #[arg(long, default_value = "redis://127.0.0.1:6379/")]
+    pub(crate) redis: String,
+    /// The key of the lock: one for each job that must not overlap with itself
+    #[arg(long, default_value = "lock:batch-job")]
+    pub(crate) lock: String,
+    /// How long the lock outlives a crash; it is renewed every third of that
+    #[arg(long, default_value = "30s", value_parser = humantime::parse_duration)]
+    pub(crate) lease: Duration,
+    /// The key of the limit: the same for everything that calls this partner
+    #[arg(long, default_value = "limit:partner")]
+    pub(crate) limit: String,
+    /// At most so many calls in that time, evenly spaced: 1/s, 100/min, 3/500ms
+    #[arg(long, default_value = "1/s", value_parser = rate)]
+    pub(crate) rate: Limit,
+    /// How long the partner, or Redis, has for an answer; at most a third of the lease
+    #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+}
+
+/// `COUNT/TIME` as a limit without bursts. The time is a number with a unit, or a unit.
+fn rate(text: &str) -> Result<Limit, String> {
+    let (count, time) = text.split_once('/').ok_or("a rate is COUNT/TIME, such as 1/s or 3/500ms")?;
+    let count = count.parse().map_err(|error| format!("{count}: {error}"))?;
+    let time = if time.starts_with(|first: char| first.is_ascii_digit()) {
+        time.to_owned()
+    } else {
+        format!("1{time}")
+    };
+    let period = humantime::parse_duration(&time).map_err(|error| format!("{time}: {error}"))?;
+    Limit::try_per(count, period).and_then(|limit| limit.try_burst(1)).map_err(|error| error.to_string())
+}
+
+/// This program is built without TLS, and says so before it takes a lock.
+fn plain_http(text: &str) -> Result<reqwest::Url, String> {
+    let url = reqwest::Url::parse(text).map_err(|error| error.to_string())?;
+    match url.scheme() {
+        "http" => Ok(url),
+        scheme => Err(format!("{scheme} is not built in, only http is")),
+    }
+}
