@@ -136,7 +136,7 @@ impl DataType for Lock {
         let holders = self.holders_mut();
         defrag.list(holders);
         for holder in holders {
-            defrag.bytes(holder.owner_mut());
+            defrag.list(holder.owner_mut());
         }
     }
 

@@ -8,6 +8,7 @@ use std::slice;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use redis_module::raw;
+use smallvec::{Array, SmallVec};
 
 use super::api::call;
 use super::args::{Arg, OwnedArg};
@@ -133,25 +134,19 @@ pub(crate) struct Defrag {
 }
 
 impl Defrag {
-    /// Offers the block behind a list.
-    pub(crate) fn list<T>(&mut self, list: &mut Vec<T>) {
-        if list.capacity() == 0 || mem::size_of::<T>() == 0 {
-            return; // no block
+    /// Offers the block behind a list, if it has one.
+    pub(crate) fn list<A: Array>(&mut self, list: &mut SmallVec<A>) {
+        if !list.spilled() {
+            return;
         }
-        let mut old = ManuallyDrop::new(mem::take(list));
-        // SAFETY: a block from the global allocator, which is the server's. If the server moves it,
-        // it has copied it and freed the old one; length and capacity stay.
+        let mut old = ManuallyDrop::new(mem::take(list).into_vec()); // the same block
+        // SAFETY: a block from the global allocator, which is the server's, and not empty, as there
+        // is one. If the server moves it, it has copied it and freed the old one; length and capacity
+        // stay.
         unsafe {
             let start = self.moved(old.as_mut_ptr().cast()).cast();
-            *list = Vec::from_raw_parts(start, old.len(), old.capacity());
+            *list = SmallVec::from_vec(Vec::from_raw_parts(start, old.len(), old.capacity()));
         }
-    }
-
-    /// Offers the block behind some bytes.
-    pub(crate) fn bytes(&mut self, bytes: &mut Box<[u8]>) {
-        let mut list = mem::take(bytes).into_vec();
-        self.list(&mut list);
-        *bytes = list.into_boxed_slice(); // length is capacity, so this moves nothing
     }
 
     /// The block's new place, or its old one.

@@ -8,6 +8,8 @@
 //! Reading goes through [`View`], which looks at live leases only and changes nothing, so a refused
 //! call leaves the stored value as it was. Writing starts with [`Lock::settle`].
 
+use smallvec::SmallVec;
+
 use crate::time::{Millis, Nanos};
 
 /// The longest name of an owner, in bytes. The shortest is one byte.
@@ -30,10 +32,27 @@ const CLOCK_BOUND: u64 = LOADED_FENCE_BOUND - (1 << 50);
 /// `ms` in the reply of a call that found nobody holding the lock.
 pub const NOBODY: i64 = -2;
 
+/// The name of an owner, within the lease if it is no longer than a UUID with its dashes: then a
+/// lock of one holder is one block of memory, and looking at it is one way to it.
+#[derive(Debug, PartialEq, Eq)]
+struct Owner(SmallVec<[u8; 40]>);
+
+impl Owner {
+    fn new(bytes: &[u8]) -> Self {
+        Self(SmallVec::from_slice(bytes))
+    }
+}
+
+impl Clone for Owner {
+    fn clone(&self) -> Self {
+        Self::new(&self.0) // all bytes at once, where SmallVec would clone one after the other
+    }
+}
+
 /// One lease.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Holder {
-    owner: Box<[u8]>,
+    owner: Owner,
     fence: u64,
     deadline_ms: u64,
     acquired_ms: u64,
@@ -48,12 +67,12 @@ impl Holder {
             && (1..FENCE_BOUND).contains(&fence)
             && deadline_ms < INSTANT_BOUND
             && acquired_ms < INSTANT_BOUND;
-        in_bounds.then(|| Self { owner: owner.into(), fence, deadline_ms, acquired_ms })
+        in_bounds.then(|| Self { owner: Owner::new(owner), fence, deadline_ms, acquired_ms })
     }
 
     /// Who holds it: any bytes, chosen by the client.
     pub fn owner(&self) -> &[u8] {
-        &self.owner
+        &self.owner.0
     }
 
     /// The fencing token of this lease.
@@ -71,9 +90,9 @@ impl Holder {
         self.acquired_ms
     }
 
-    /// The heap block behind the owner, for a server that moves memory to defragment it.
-    pub fn owner_mut(&mut self) -> &mut Box<[u8]> {
-        &mut self.owner
+    /// The bytes of the owner, for a server that moves memory to defragment it.
+    pub fn owner_mut(&mut self) -> &mut SmallVec<[u8; 40]> {
+        &mut self.owner.0
     }
 }
 
@@ -120,7 +139,7 @@ impl Reply {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lock {
     /// In the order of the grants; no owner twice.
-    holders: Vec<Holder>,
+    holders: SmallVec<[Holder; 1]>,
 }
 
 impl Lock {
@@ -132,7 +151,7 @@ impl Lock {
         let mut owners: Vec<_> = holders.iter().map(Holder::owner).collect();
         owners.sort_unstable();
         let twice = owners.windows(2).any(|pair| pair.first() == pair.last());
-        (!twice).then_some(Self { holders })
+        (!twice).then(|| Self { holders: holders.into_iter().collect() })
     }
 
     /// All leases, ended ones too.
@@ -140,15 +159,16 @@ impl Lock {
         &self.holders
     }
 
-    /// The heap block behind the list, for a server that moves memory to defragment it.
-    pub fn holders_mut(&mut self) -> &mut Vec<Holder> {
+    /// The list, for a server that moves memory to defragment it.
+    pub fn holders_mut(&mut self) -> &mut SmallVec<[Holder; 1]> {
         &mut self.holders
     }
 
     /// Bytes of heap behind the value.
     pub fn heap_bytes(&self) -> usize {
-        let list = self.holders.capacity() * size_of::<Holder>();
-        list + self.holders.iter().map(|holder| holder.owner.len()).sum::<usize>()
+        let list = if self.holders.spilled() { self.holders.capacity() * size_of::<Holder>() } else { 0 };
+        let long = self.holders.iter().map(|holder| &holder.owner.0).filter(|owner| owner.spilled());
+        list + long.map(SmallVec::capacity).sum::<usize>()
     }
 
     /// Whether no lease is left.
@@ -187,10 +207,7 @@ impl Lock {
     pub fn grant(&mut self, claim: &Claim<'_>, now: Nanos, fence: u64) -> Reply {
         let acquired_ms = now.as_millis();
         let deadline_ms = acquired_ms + claim.lease.get();
-        if self.holders.is_empty() {
-            self.holders.reserve_exact(1); // most locks never have a second holder
-        }
-        self.holders.push(Holder { owner: claim.owner.into(), fence, deadline_ms, acquired_ms });
+        self.holders.push(Holder { owner: Owner::new(claim.owner), fence, deadline_ms, acquired_ms });
         Reply::held(fence, claim.lease.get())
     }
 
