@@ -7,7 +7,7 @@ PORT ?= 6379
 SERVER ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run lint audit test bench-handover clean
+.PHONY: help build run lint audit test bench bench-docs bench-smoke bench-handover clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -40,6 +40,19 @@ test: ## all tests, on all four servers (SERVER=valkey_9_1 for one server only)
 	cargo build --release --locked
 	$(if $(SERVER),,cargo test --workspace --exclude sluice --all-features --profile checked --locked)
 	@scripts/test-servers $(SERVER)
+
+# SERVER, ROUNDS, KEYS, PEER_MODULE and PEER_COMMAND reach the program through the environment.
+bench: ## speed, latency and memory beside SET and Lua scripts, in a quarter of an hour (docs/benchmarks.md)
+	@scripts/need cc libclang pip redis-server
+	@scripts/servers
+	cargo build --release --locked
+	cargo bench --locked --bench speed -- $(BENCH_OPTIONS)
+
+bench-docs: BENCH_OPTIONS = --docs docs/benchmarks.md --chart docs/speed.svg
+bench-docs: bench ## the same, and puts its results into docs/
+
+bench-smoke: BENCH_OPTIONS = --smoke
+bench-smoke: bench ## the same, but small: that it works and that every reply is right
 
 bench-handover: ## how long a lock takes from its holder's RELEASE to the next waiter
 	@scripts/need cc libclang pip redis-server
