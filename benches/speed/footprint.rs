@@ -3,7 +3,8 @@
 use serde::Serialize;
 
 use crate::contenders::{ACQUIRE, Contender, LIMITER, SET_PX, STRING};
-use crate::load::{Connections, Keys};
+use crate::lane::Keys;
+use crate::load::Connections;
 use crate::setting::Setting;
 use crate::summary::Summary;
 use crate::throughput::{Extent, fill};

@@ -11,7 +11,8 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use crate::contenders::Contender;
-use crate::load::{Connections, Keys, Lane};
+use crate::lane::{Keys, Lane};
+use crate::load::Connections;
 use crate::summary::Summary;
 use crate::throughput::Extent;
 

@@ -15,6 +15,7 @@
 mod chart;
 mod contenders;
 mod footprint;
+mod lane;
 mod latency;
 mod load;
 mod options;
@@ -76,13 +77,13 @@ fn measure(kind: Kind, options: &Options) -> Result<ServerResults, String> {
     let on = |setting| Bench::start(kind, setting, options);
 
     let mut bench = on(Setting::Pipeline)?;
-    let mut settings = Vec::new();
-    bench.connections.notices_a_wrong_reply()?;
-    for setting in [Setting::Pipeline, Setting::NoPipeline, Setting::OneKey] {
-        settings.push(bench.throughput(setting, options)?);
-    }
-    let latency_rate = half_of_peak(&settings[1]);
+    load::notices_a_wrong_reply(bench.stage.server.port())?;
+    let pipeline = bench.throughput(Setting::Pipeline, options)?;
+    let no_pipeline = bench.throughput(Setting::NoPipeline, options)?;
+    // With the states that are there now.
+    let latency_rate = half_of_peak(&no_pipeline);
     let latencies = bench.latencies(latency_rate, options)?;
+    let mut settings = vec![pipeline, no_pipeline, bench.throughput(Setting::OneKey, options)?];
     let name = bench.name.clone();
     let comparisons = comparisons(&bench.contenders);
     drop(bench);

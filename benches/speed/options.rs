@@ -25,7 +25,7 @@ pub(crate) struct Options {
     rounds: u16,
 
     /// Keys that the requests are about
-    #[arg(long, env = "KEYS", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1000..=10_000_000))]
+    #[arg(long, env = "KEYS", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1000..=1_000_000))]
     keys: u32,
 
     /// Another module, loaded beside ours

@@ -4,7 +4,8 @@ use serde::Serialize;
 use sluice_testing::{Kind, Server};
 
 use crate::contenders::Contender;
-use crate::load::{Connections, Keys};
+use crate::lane::Keys;
+use crate::load::Connections;
 
 /// Databases of a server: one for each contender.
 const DATABASES: &str = "64";
@@ -71,7 +72,10 @@ impl Stage {
                 &["--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0"]
             }
             // A replica that shares two processors with two others falls behind: it catches up between passes.
-            Setting::Replica => &["--client-output-buffer-limit", "replica", "0", "0", "0"],
+            // And it need not wait for a second replica before it gets its copy.
+            Setting::Replica => {
+                &["--client-output-buffer-limit", "replica", "0", "0", "0", "--repl-diskless-sync-delay", "0"]
+            }
             _ => &[],
         };
         let server = Server::start_with(kind, &[&both, own].concat());

@@ -1,11 +1,13 @@
 //! How many operations a second the server does, and how much processor time it takes for each.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use crate::contenders::Contender;
-use crate::load::{CONNECTIONS, Connections, Keys, Pass};
+use crate::lane::Keys;
+use crate::load::{CONNECTIONS, Connections, Pass};
 use crate::setting::Setting;
 
 /// One pass has no more operations than this, so that none uses a limiter up that all of them use.
@@ -38,34 +40,32 @@ pub(crate) fn measure(
     extent: Extent,
     replica: bool,
 ) -> Result<Vec<Measured>, String> {
-    let mut bench = Bench { connections, random: fastrand::Rng::with_seed(1), replica };
-    bench.connections.ask("FLUSHALL SYNC", "+OK")?;
-    for (database, contender) in contenders.iter().enumerate().filter(|(_, it)| setting.includes(it)) {
-        bench.connections.select(database)?;
-        fill(bench.connections, contender, 0..extent.keys, &mut bench.random)?;
-    }
+    let mut random = fastrand::Rng::with_seed(1);
+    connections.ask("FLUSHALL SYNC", "+OK")?;
     let mut entries = Vec::new();
     for (database, contender) in contenders.iter().enumerate().filter(|(_, it)| setting.includes(it)) {
+        connections.select(database)?;
+        fill(connections, contender, 0..extent.keys, &mut random)?;
         let keys = setting.keys(contender, extent.keys);
+        entries.push(Entry { contender, database, keys, operations: 0, passes: Vec::new() });
+    }
+    let mut course = Course { connections, random, depth: setting.depth(), replica };
+    for entry in &mut entries {
         // To warm up, and to learn how many operations fill the time.
-        bench.pass(contender, database, &keys, extent.keys as usize / 10, setting.depth())?;
-        let warm = bench.pass(contender, database, &keys, extent.keys as usize / 2, setting.depth())?;
-        let wanted = warm.operations as f64 / warm.seconds * extent.pass.as_secs_f64();
-        let operations = (wanted as usize).clamp(CONNECTIONS, MOST_OPERATIONS);
-        entries.push((contender, database, keys, operations, Vec::new()));
+        entry.operations = MOST_OPERATIONS.min(extent.keys as usize / 2);
+        course.pass(entry)?;
+        let fill_time = course.pass(entry)?.a_second() * extent.pass.as_secs_f64();
+        entry.operations = (fill_time as usize).clamp(CONNECTIONS, MOST_OPERATIONS);
     }
     let mut order: Vec<_> = (0..entries.len()).collect();
     for _ in 0..extent.rounds {
-        bench.random.shuffle(&mut order);
+        course.random.shuffle(&mut order);
         for &turn in &order {
-            let (contender, database, keys, operations, passes) = &mut entries[turn];
-            passes.push(bench.pass(contender, *database, keys, *operations, setting.depth())?);
+            let pass = course.pass(&entries[turn])?;
+            entries[turn].passes.push(pass);
         }
     }
-    let measured = |(contender, _, _, _, passes): (&Contender, _, _, _, _)| Measured {
-        name: contender.name.clone(),
-        passes,
-    };
+    let measured = |entry: Entry<'_>| Measured { name: entry.contender.name.clone(), passes: entry.passes };
     Ok(entries.into_iter().map(measured).collect())
 }
 
@@ -73,7 +73,7 @@ pub(crate) fn measure(
 pub(crate) fn fill(
     connections: &mut Connections,
     contender: &Contender,
-    keys: std::ops::Range<u32>,
+    keys: Range<u32>,
     random: &mut fastrand::Rng,
 ) -> Result<(), String> {
     let requests = &contender.prepare;
@@ -83,34 +83,40 @@ pub(crate) fn fill(
     connections.pass(requests, &Keys::Once(keys), usize::MAX, LOADING_DEPTH, random).map(drop)
 }
 
-struct Bench<'a> {
+/// A contender in a setting.
+struct Entry<'a> {
+    contender: &'a Contender,
+    database: usize,
+    keys: Keys,
+    /// In one pass.
+    operations: usize,
+    passes: Vec<Pass>,
+}
+
+/// What all passes of a setting share.
+struct Course<'a> {
     connections: &'a mut Connections,
     random: fastrand::Rng,
+    depth: usize,
     replica: bool,
 }
 
-impl Bench<'_> {
-    fn pass(
-        &mut self,
-        contender: &Contender,
-        database: usize,
-        keys: &Keys,
-        operations: usize,
-        depth: usize,
-    ) -> Result<Pass, String> {
-        self.connections.select(database)?;
+impl Course<'_> {
+    fn pass(&mut self, entry: &Entry<'_>) -> Result<Pass, String> {
+        let Self { connections, random, depth, replica } = self;
+        let Entry { contender, database, keys, operations, .. } = entry;
+        connections.select(*database)?;
         if matches!(keys, Keys::One) {
             // What one pass used up of the one key must not tell on the next.
-            self.connections.ask("DEL __key__", "")?;
-            fill(self.connections, contender, 0..1, &mut self.random)?;
+            connections.ask("DEL __key__", "")?;
+            fill(connections, contender, 0..1, random)?;
         }
-        let requests = &contender.requests;
-        let pass = self.connections.pass(requests, keys, operations, depth, &mut self.random)?;
+        let pass = connections.pass(&contender.requests, keys, *operations, *depth, random)?;
         if contender.on_new_keys {
-            self.connections.ask("FLUSHDB SYNC", "+OK")?;
+            connections.ask("FLUSHDB SYNC", "+OK")?;
         }
-        if self.replica {
-            self.connections.ask("WAIT 1 60000", ":1")?;
+        if *replica {
+            connections.ask("WAIT 1 60000", ":1")?;
         }
         Ok(pass)
     }

@@ -59,7 +59,14 @@ impl Request {
             return Ok(());
         }
         let text = |bytes| String::from_utf8_lossy(bytes).trim_end().replace("\r\n", " ");
-        Err(format!("{} was answered {}, not {}", text(&self.bytes), text(reply), text(&self.wanted)))
+        // Each word stands below a line with its length.
+        let words: Vec<_> = self.bytes.split(|&byte| byte == b'\n').skip(2).step_by(2).map(text).collect();
+        let wanted = if self.wanted.is_empty() { "without an error".to_owned() } else { text(&self.wanted) };
+        Err(format!(
+            "{} was to be answered {wanted}, and was answered {}",
+            words.join(" ").trim_end(),
+            text(reply)
+        ))
     }
 }
 
