@@ -92,7 +92,7 @@ fn measure(kind: Kind, options: &Options) -> Result<ServerResults, String> {
         settings.push(on(setting)?.throughput(setting, options)?);
     }
     let memory = on(Setting::Pipeline)?.memory(options)?;
-    let growth = on(Setting::Pipeline)?.growth(options)?;
+    let growth = on(Setting::Pipeline)?.growth(options.growth_keys(kind), options)?;
     Ok(ServerResults { name, comparisons, settings, latency_rate, latencies, memory, growth })
 }
 
@@ -135,9 +135,9 @@ impl Bench {
         footprint::memory(&mut self.connections, &self.contenders, options.memory_keys())
     }
 
-    fn growth(&mut self, options: &Options) -> Result<Vec<Growth>, String> {
+    fn growth(&mut self, sizes: &[u32], options: &Options) -> Result<Vec<Growth>, String> {
         self.step("many keys");
-        footprint::growth(&mut self.connections, &self.contenders, &options.growth_keys(), options.extent())
+        footprint::growth(&mut self.connections, &self.contenders, sizes, options.extent())
     }
 }
 
