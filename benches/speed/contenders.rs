@@ -1,18 +1,19 @@
 //! What is measured: the commands, as data.
 //!
-//! All contenders use the same keys. Each has a database of its own on the server, filled with its own state before,
-//! so that all states are there at once and a measurement never meets another's keys. What lasts, lasts for an hour or
-//! half of one, and so is there from the first round to the last. A plain value has as many bytes as a limiter's state.
+//! All contenders use the same keys. Each has a database of its own on the server, filled with its own state
+//! before, so that all states are there at once and a measurement never meets another's keys. What lasts,
+//! lasts for an hour or half of one, and so is there from the first round to the last. A plain value has as
+//! many bytes as a limiter's state.
 
 use crate::load::Connections;
 use crate::wire::{KEY, Request};
 
-/// As long as the state of `LIMIT`: 19 digits of time, `:1000000/3600000:1000000`. At most 44 bytes keep the string of
-/// a `SET` inside its key's object, which is the server's best case.
+/// As long as the state of `LIMIT`: 19 digits of time, `:1000000/3600000:1000000`. At most 44 bytes keep the
+/// string of a `SET` inside its key's object, which is the server's best case.
 const VALUE: &str = "a-plain-value-of-forty-three-bytes-in-total";
 
-/// A million an hour: the pace that is granted is far above any measurement's, and a bucket that is half used stays
-/// for half an hour.
+/// A million an hour: the pace that is granted is far above any measurement's, and a bucket that is half used
+/// stays for half an hour.
 const LIMIT: &str = "LIMIT 1000000 EX 3600";
 
 /// The command that most others are compared with.
@@ -47,7 +48,8 @@ pub(crate) struct Contender {
     /// One operation: all of these, one after the other, for one key.
     pub(crate) requests: Vec<Request>,
     pub(crate) yardsticks: Vec<Yardstick>,
-    /// Each operation wants a key that is not there: a pass takes each key once, and then empties the database.
+    /// Each operation wants a key that is not there: a pass takes each key once, and then empties the
+    /// database.
     pub(crate) on_new_keys: bool,
     /// Clients that all use one key do not disturb each other's outcome.
     pub(crate) on_one_key: bool,
@@ -106,8 +108,8 @@ impl Contender {
     }
 }
 
-/// All contenders, in the order of the tables. Loads the scripts into the server. `peers` are commands of somebody
-/// else, with `__key__` for the key.
+/// All contenders, in the order of the tables. Loads the scripts into the server. `peers` are commands of
+/// somebody else, with `__key__` for the key.
 pub(crate) fn all(server: &mut Connections, peers: &[&str]) -> Result<Vec<Contender>, String> {
     let gcra = server.load_script(include_str!("lua/gcra.lua"))?;
     let release = server.load_script(include_str!("lua/release.lua"))?;

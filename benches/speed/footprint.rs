@@ -9,7 +9,8 @@ use crate::setting::Setting;
 use crate::summary::Summary;
 use crate::throughput::{Extent, fill};
 
-/// Bytes that the server says it uses for a key, all in all: name, value, expiry and the tables they stand in.
+/// Bytes that the server says it uses for a key, all in all: name, value, expiry and the tables they stand
+/// in.
 #[derive(Serialize)]
 pub(crate) struct Memory {
     pub(crate) state: String,
@@ -51,7 +52,8 @@ pub(crate) fn memory(
     Ok(measured)
 }
 
-/// Lets two databases grow, one of plain strings and one of limiters, and measures both at every size, in turn.
+/// Lets two databases grow, one of plain strings and one of limiters, and measures both at every size, in
+/// turn.
 pub(crate) fn growth(
     connections: &mut Connections,
     contenders: &[Contender],

@@ -4,8 +4,8 @@ use std::ops::Range;
 
 use crate::wire::Request;
 
-/// Which keys the operations of a pass are about. No key is drawn for two connections (but the one), so an operation
-/// of two requests is never disturbed.
+/// Which keys the operations of a pass are about. No key is drawn for two connections (but the one), so an
+/// operation of two requests is never disturbed.
 #[derive(Clone)]
 pub(crate) enum Keys {
     /// Any of the first so many, each time anew.

@@ -1,8 +1,8 @@
 //! How long a request takes while the server is half busy.
 //!
-//! Requests are sent at times that were fixed beforehand, whatever became of those before, and a request's latency
-//! counts from the time it was due: a stall of the server tells on every request that it delays. So does a stall of
-//! this program, which is why it also says how late it sent.
+//! Requests are sent at times that were fixed beforehand, whatever became of those before, and a request's
+//! latency counts from the time it was due: a stall of the server tells on every request that it delays. So
+//! does a stall of this program, which is why it also says how late it sent.
 
 use std::io::{ErrorKind, Write};
 use std::time::{Duration, Instant};

@@ -1,9 +1,10 @@
 //! The load generator: writes requests, sends them over several connections, checks every reply.
 //!
-//! One thread serves all connections in turn: it reads and checks the replies to what a connection sent before, and
-//! sends its next batch. While it does so, the batches of the other connections lie ready for the server. A request
-//! is a copy of bytes that were written beforehand, with the digits of its key put in: that takes a few dozen ns, and
-//! a pass of any length stays in a few pages of memory and leaves the processors' shared cache to the server.
+//! One thread serves all connections in turn: it reads and checks the replies to what a connection sent
+//! before, and sends its next batch. While it does so, the batches of the other connections lie ready for the
+//! server. A request is a copy of bytes that were written beforehand, with the digits of its key put in: that
+//! takes a few dozen ns, and a pass of any length stays in a few pages of memory and leaves the processors'
+//! shared cache to the server.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
@@ -17,8 +18,8 @@ use crate::wire::{Request, reply_len};
 /// Connections at once; with no pipeline, also the number of requests under way.
 pub(crate) const CONNECTIONS: usize = 32;
 
-/// Makes sure that a reply that is not the one wanted ends a run: another word, another body, an error, another
-/// element, each behind a right one.
+/// Makes sure that a reply that is not the one wanted ends a run: another word, another body, an error,
+/// another element, each behind a right one.
 pub(crate) fn notices_a_wrong_reply(port: u16) -> Result<(), String> {
     for (line, wanted) in [("PING", "+PANG"), ("ECHO 1", "$1 2"), ("INCR", ""), ("TIME", "*2 :1")] {
         let requests = [Request::new("PING", "+PONG"), Request::new(line, wanted)];
@@ -82,14 +83,14 @@ impl Connections {
         value.and_then(|value| value.parse().ok()).ok_or_else(|| format!("INFO {section} has no {field}"))
     }
 
-    /// Processor time that the server process has used so far, in seconds: what `/proc/<pid>/stat` says as utime
-    /// and stime, but in µs instead of hundredths of a second.
+    /// Processor time that the server process has used so far, in seconds: what `/proc/<pid>/stat` says as
+    /// utime and stime, but in µs instead of hundredths of a second.
     fn cpu_seconds(&mut self) -> Result<f64, String> {
         Ok(self.info("cpu", "used_cpu_user")? + self.info("cpu", "used_cpu_sys")?)
     }
 
-    /// So many operations in all, or as many as there are keys, in batches of `depth` requests. Every reply is
-    /// checked.
+    /// So many operations in all, or as many as there are keys, in batches of `depth` requests. Every reply
+    /// is checked.
     pub(crate) fn pass(
         &mut self,
         requests: &[Request],

@@ -1,7 +1,9 @@
-//! `make bench`: throughput, latency and memory of Sluice's commands beside the server's own and the usual scripts.
+//! `make bench`: throughput, latency and memory of Sluice's commands beside the server's own and the usual
+//! scripts.
 //!
-//! Starts its own servers, measures everything on each in one run, and prints tables. `docs/benchmarks.md` says how
-//! it is measured and how to read it. A reply that is not the one expected ends the run with an error.
+//! Starts its own servers, measures everything on each in one run, and prints tables. `docs/benchmarks.md`
+//! says how it is measured and how to read it. A reply that is not the one expected ends the run with an
+//! error.
 
 #![allow(
     clippy::unwrap_used,

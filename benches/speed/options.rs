@@ -21,11 +21,13 @@ pub(crate) struct Options {
     server: Option<Name>,
 
     /// Times that everything is measured; the medians are shown
-    #[arg(long, env = "ROUNDS", default_value_t = 5, value_parser = clap::value_parser!(u16).range(1..))]
+    #[arg(long, env = "ROUNDS", default_value_t = 5)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     rounds: u16,
 
     /// Keys that the requests are about
-    #[arg(long, env = "KEYS", default_value_t = 100_000, value_parser = clap::value_parser!(u32).range(1000..=1_000_000))]
+    #[arg(long, env = "KEYS", default_value_t = 100_000)]
+    #[arg(value_parser = clap::value_parser!(u32).range(1000..=1_000_000))]
     keys: u32,
 
     /// Another module, loaded beside ours
@@ -96,8 +98,8 @@ impl Options {
         if self.smoke { 1000 } else { 1_000_000 }
     }
 
-    /// Sizes at which the cost of a command is measured, ascending. The largest takes a minute to load: the first
-    /// server shows it for all.
+    /// Sizes at which the cost of a command is measured, ascending. The largest takes a minute to load: the
+    /// first server shows it for all.
     pub(crate) fn growth_keys(&self, kind: Kind) -> &'static [u32] {
         match kind {
             _ if self.smoke => &[100, 1000],

@@ -71,8 +71,8 @@ impl Stage {
             Setting::Aof => {
                 &["--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0"]
             }
-            // A replica that shares two processors with two others falls behind: it catches up between passes.
-            // And it need not wait for a second replica before it gets its copy.
+            // A replica that shares two processors with two others falls behind: it catches up between
+            // passes. And it need not wait for a second replica before it gets its copy.
             Setting::Replica => {
                 &["--client-output-buffer-limit", "replica", "0", "0", "0", "--repl-diskless-sync-delay", "0"]
             }

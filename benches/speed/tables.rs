@@ -9,8 +9,8 @@ use crate::results::{Comparison, Results, ServerResults, SettingResults};
 use crate::setting::Setting;
 use crate::summary::Summary;
 
-/// A limiter key may take so many times the bytes of a plain string, and a refused or granted call may take so many
-/// times as long at its slowest.
+/// A limiter key may take so many times the bytes of a plain string, and a refused or granted call may take
+/// so many times as long at its slowest.
 const MEMORY_GOAL: f64 = 1.15;
 const LATENCY_GOAL: f64 = 1.2;
 

@@ -31,8 +31,8 @@ pub(crate) struct Extent {
     pub(crate) pass: Duration,
 }
 
-/// Measures all contenders that the setting includes: in every round each of them once, in another order. Gives
-/// each its state first, in a database of its own.
+/// Measures all contenders that the setting includes: in every round each of them once, in another order.
+/// Gives each its state first, in a database of its own.
 pub(crate) fn measure(
     connections: &mut Connections,
     contenders: &[Contender],
