@@ -8,7 +8,8 @@ SERVER ?=
 UPDATE ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help build run lint audit test test-clients bench-client bench-handover bench-instructions clean
+.PHONY: help build run lint audit test test-clients bench bench-docs bench-smoke bench-client bench-handover
+.PHONY: bench-instructions clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -49,6 +50,19 @@ test-clients: ## the programs of docs/clients.md in four languages, on the newes
 	@scripts/clients
 	cargo build --release --locked
 	cargo test -p sluice-testing --test clients --profile checked --locked
+
+# SERVER, ROUNDS, KEYS, PEER_MODULE and PEER_COMMAND reach the program through the environment.
+bench: ## speed, latency and memory beside SET and Lua scripts, in a quarter of an hour (docs/benchmarks.md)
+	@scripts/need cc libclang pip redis-server
+	@scripts/servers
+	cargo build --release --locked
+	cargo bench --locked --bench speed -- $(BENCH_OPTIONS)
+
+bench-docs: BENCH_OPTIONS = --docs docs/benchmarks.md --chart docs/speed.svg
+bench-docs: bench ## the same, and puts its results into docs/
+
+bench-smoke: BENCH_OPTIONS = --smoke
+bench-smoke: bench ## the same, but small: that it works and that every reply is right
 
 bench-handover: ## how long a lock takes from its holder's RELEASE to the next waiter
 	@scripts/need cc libclang pip redis-server

@@ -6,6 +6,8 @@ use std::time::SystemTime;
 /// A server program of one version, as `make test` fetches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
+    /// Redis 7.0, the `redis-server` on the PATH: Debian 12 ships 7.0.15
+    Redis70,
     /// Redis 8.2.3
     Redis82,
     /// Valkey 9.1.2
@@ -15,6 +17,7 @@ pub enum Kind {
 impl Kind {
     pub(crate) fn program(self) -> PathBuf {
         let file = match self {
+            Self::Redis70 => return on_the_path("redis-server"),
             Self::Redis82 => "redis-8.2.3/redis-server",
             Self::Valkey91 => "valkey-9.1.2/valkey-server",
         };
@@ -24,13 +27,22 @@ impl Kind {
     }
 }
 
+/// Servers get no environment of ours, so a name alone would not be found.
+fn on_the_path(program: &str) -> PathBuf {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let found = std::env::split_paths(&path).map(|folder| folder.join(program)).find(|file| file.is_file());
+    found.unwrap_or_else(|| {
+        panic!("no {program} on the PATH: run `scripts/need redis-server`, which installs it")
+    })
+}
+
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::parent).unwrap()
 }
 
 /// The module, built for release and newer than all its sources: cargo does not build it for the tests
 /// of another crate, so it is easy to test yesterday's.
-pub(crate) fn module() -> PathBuf {
+pub fn module() -> PathBuf {
     let module = target().join("release/libsluice.so");
     assert!(module.exists(), "no {}: run `cargo build --release`", module.display());
     // Cargo's list of sources beside it: "<module>: <source> <source> ...", blanks in names escaped.

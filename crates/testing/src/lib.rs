@@ -17,7 +17,7 @@ mod port;
 mod server;
 
 pub use cluster::Cluster;
-pub use find::Kind;
+pub use find::{Kind, module};
 pub use port::free_port;
 pub use server::{Server, until};
 

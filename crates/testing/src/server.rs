@@ -34,7 +34,9 @@ impl Server {
         Self::start_with(kind, &[])
     }
 
-    pub(crate) fn start_with(kind: Kind, extra: &[&str]) -> Self {
+    /// A server with these words behind its program, such as `--appendonly yes`; without the module unless they
+    /// load it.
+    pub fn start_with(kind: Kind, extra: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("sluice-").tempdir().unwrap();
         let extra = extra.iter().map(|word| (*word).to_owned()).collect();
         let mut server = Self { kind, port: free_port(), extra, folder, process: None };
