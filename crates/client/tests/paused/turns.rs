@@ -70,6 +70,20 @@ async fn one_who_gives_up_passes_the_turn_on_and_the_last_one_goes_back() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn whoever_comes_after_one_gave_up_goes_after_all_who_moved_up() {
+    let (server, start) = (FakeServer::new(), Instant::now());
+    let limiter = limiter(&server);
+    server.set_latency(ms(10));
+    let mut tasks = queue(&limiter, start, 5).await; // told at 10 ms to go 1 to 4 s later
+    sleep(ms(500)).await;
+    tasks.remove(1).abort();
+    sleep(ms(100)).await;
+    server.set_latency(Duration::ZERO);
+    tasks.extend(queue(&limiter, start, 1).await); // told at once to go at 4 s, 10 ms before the one ahead
+    assert_eq!(times(tasks).await, [10, 1010, 2010, 3010, 4000]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_only_one_gives_the_turn_back() {
     let (server, start) = (FakeServer::new(), Instant::now());
     let limiter = limiter(&server);

@@ -1,0 +1,161 @@
+//! The layer, and all that can be said about it.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::Response;
+use http::request::Parts;
+use sluice_client::{Limiter, Limits};
+use tower_layer::Layer;
+
+use crate::headers::Policies;
+use crate::rules::{Mode, Rules};
+use crate::{Key, RateLimit, Refusal};
+
+/// What happens to a request without a key: no such header, no known peer, a closure that answered none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum WithoutKey {
+    /// It is refused, with 400 Bad Request. A limit that callers escape by saying less is none.
+    #[default]
+    Refuse,
+    /// It passes, unlimited and without headers.
+    Pass,
+}
+
+/// Limits what passes on to the inner service: [`wait`](Self::wait) or [`refuse`](Self::refuse).
+///
+/// The limits, the longest wait and what happens in an outage are those of the
+/// [`Limiter`]; its clones share queues and connection, so one limiter does for many layers. Cheap to
+/// clone. With tokio only, as the limiter.
+///
+/// A request that waits holds a clone of the inner service that is ready for it. So a
+/// `ConcurrencyLimit` belongs outside of this layer, unless those who wait shall count.
+pub struct RateLimitLayer<C> {
+    rules: Arc<Rules<C>>,
+}
+
+impl<C: Clone> RateLimitLayer<C> {
+    /// Requests wait their turn, as long as [`Limiter::max_wait`], first in, first out over all processes.
+    /// One whose sender hangs up gives its turn up, because its future is dropped. When the queue is
+    /// longer, a request is refused with 429 at once.
+    pub fn wait(limiter: Limiter<C>, key: impl Into<Key>) -> Self {
+        Self::new(Mode::Wait, limiter, key.into())
+    }
+
+    /// Requests beyond the limit are refused with 429 at once.
+    pub fn refuse(limiter: Limiter<C>, key: impl Into<Key>) -> Self {
+        Self::new(Mode::Refuse, limiter, key.into())
+    }
+
+    fn new(mode: Mode, limiter: Limiter<C>, key: Key) -> Self {
+        Self { rules: Arc::new(Rules::new(mode, limiter, key)) }
+    }
+
+    /// Put before every key, so that several layers or services share a server but no buckets. Empty
+    /// unless said otherwise.
+    #[must_use]
+    pub fn prefix(mut self, prefix: impl Into<Bytes>) -> Self {
+        self.rules_mut().prefix = prefix.into();
+        self
+    }
+
+    /// What happens to a request without a key; it is refused unless said otherwise.
+    #[must_use]
+    pub fn without_key(mut self, without_key: WithoutKey) -> Self {
+        self.rules_mut().without_key = without_key;
+        self
+    }
+
+    /// Other limits or costs for some requests; with `None`, those of the limiter. A request that costs
+    /// nothing in any limit passes without being counted, and without headers.
+    ///
+    /// A key has one set of limits: if a tenant's plan decides, let the key tell the plans apart, or the
+    /// tenant. Costs may differ from call to call.
+    ///
+    /// ```
+    /// use sluice_client::{Limit, Limiter, Limits};
+    /// use sluice_tower::{Key, RateLimitLayer};
+    ///
+    /// const LLM: Limits = Limit::per_minute(60).and(Limit::per_minute(90_000));
+    ///
+    /// fn layer<C: Clone>(limiter: Limiter<C>) -> RateLimitLayer<C> {
+    ///     let tenant = Key::header("x-tenant".parse().expect("a header's name"));
+    ///     RateLimitLayer::refuse(limiter, tenant).policies(["requests", "tokens"]).limits(|request| {
+    ///         let tokens = request.headers.get("x-max-tokens")?.to_str().ok()?.parse().ok()?;
+    ///         LLM.with_costs(&[1, tokens]).ok()
+    ///     })
+    /// }
+    /// ```
+    #[must_use]
+    pub fn limits(mut self, limits: impl Fn(&Parts) -> Option<Limits> + Send + Sync + 'static) -> Self {
+        self.rules_mut().limits = Some(Arc::new(limits));
+        self
+    }
+
+    /// What the limits are called in headers and problems, in their order. The first is `default` unless
+    /// said otherwise, and those without a name are called after it: `default-2`. Anything but printable
+    /// ASCII, and quotes and backslashes, become `_`.
+    #[must_use]
+    pub fn policies(mut self, names: impl IntoIterator<Item: Into<String>>) -> Self {
+        self.rules_mut().policies = Policies::named(names);
+        self
+    }
+
+    /// Leaves the headers `RateLimit` and `RateLimit-Policy` away. `Retry-After` stays.
+    #[must_use]
+    pub fn without_headers(mut self) -> Self {
+        self.rules_mut().advertised = false;
+        self
+    }
+
+    /// Makes the answer to a request that is refused; [`Refusal::response`] is what it is otherwise. The
+    /// headers are added to it, `Retry-After` unless it is there.
+    ///
+    /// ```
+    /// # use sluice_client::Limiter;
+    /// # use sluice_tower::{Key, RateLimitLayer};
+    /// # fn layer<C: Clone>(limiter: Limiter<C>) -> RateLimitLayer<C> {
+    /// RateLimitLayer::refuse(limiter, Key::path()).respond_with(|refusal, request| {
+    ///     let mut response = refusal.response();
+    ///     *response.body_mut() = format!("{}: {}\n", refusal.status(), request.uri).into();
+    ///     response.headers_mut().remove("content-type");
+    ///     response
+    /// })
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn respond_with(
+        mut self,
+        response: impl Fn(&Refusal<'_>, &Parts) -> Response<Bytes> + Send + Sync + 'static,
+    ) -> Self {
+        self.rules_mut().response = Arc::new(response);
+        self
+    }
+
+    /// The rules of this layer alone: services that were made from it before keep theirs.
+    fn rules_mut(&mut self) -> &mut Rules<C> {
+        Arc::make_mut(&mut self.rules)
+    }
+}
+
+impl<C> Clone for RateLimitLayer<C> {
+    fn clone(&self) -> Self {
+        Self { rules: Arc::clone(&self.rules) }
+    }
+}
+
+impl<C> fmt::Debug for RateLimitLayer<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("RateLimitLayer").field("rules", &self.rules).finish()
+    }
+}
+
+impl<S, C> Layer<S> for RateLimitLayer<C> {
+    type Service = RateLimit<S, C>;
+
+    fn layer(&self, inner: S) -> RateLimit<S, C> {
+        RateLimit::new(inner, Arc::clone(&self.rules))
+    }
+}

@@ -1,0 +1,167 @@
+//! What a layer knows, and what that comes to for one request.
+
+use std::fmt;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::request::Parts;
+use http::{HeaderMap, Response};
+use sluice_client::redis::aio::ConnectionLike;
+use sluice_client::{Decision, Error, Limiter, Limits};
+
+use crate::headers::{self, Policies};
+use crate::{Key, Refusal, ResponseBody, WithoutKey};
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Mode {
+    Wait,
+    Refuse,
+}
+
+type LimitsOf = Arc<dyn Fn(&Parts) -> Option<Limits> + Send + Sync>;
+type ResponseTo = Arc<dyn Fn(&Refusal<'_>, &Parts) -> Response<Bytes> + Send + Sync>;
+
+pub(crate) struct Rules<C> {
+    mode: Mode,
+    limiter: Limiter<C>,
+    key: Key,
+    pub(crate) prefix: Bytes,
+    pub(crate) without_key: WithoutKey,
+    pub(crate) limits: Option<LimitsOf>,
+    pub(crate) policies: Policies,
+    pub(crate) advertised: bool,
+    pub(crate) response: ResponseTo,
+}
+
+/// A request that was counted, and under what: an extension of the request that the inner service
+/// sees, for example to settle the cost of a call that was an estimate.
+///
+/// ```
+/// use sluice_client::{Limiter, redis::aio::ConnectionManager};
+/// use sluice_tower::Admission;
+///
+/// async fn settle(limiter: Limiter<ConnectionManager>, admission: Admission, tokens: u64) {
+///     let limiter = limiter.with(admission.limits);
+///     if let Err(error) = limiter.settle(&admission.key, &[1, tokens]).await {
+///         eprintln!("{tokens} tokens are not settled: {error}");
+///     }
+/// }
+/// ```
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct Admission {
+    /// The key in Redis, with the layer's prefix.
+    pub key: Bytes,
+    /// The limits of this request, with the costs that it was charged.
+    pub limits: Limits,
+    /// What was decided; [`Decision::Unchecked`] in an outage that it is to be open in.
+    pub decision: Decision,
+}
+
+/// What becomes of a request.
+pub(crate) enum Verdict {
+    Admitted(Admission),
+    /// It is none of the limiter's business.
+    Uncounted,
+    WithoutKey,
+    Limited(Limits, Decision),
+    Undecided(Error),
+}
+
+impl<C> Rules<C> {
+    pub(crate) fn new(mode: Mode, limiter: Limiter<C>, key: Key) -> Self {
+        Self {
+            mode,
+            limiter,
+            key,
+            prefix: Bytes::new(),
+            without_key: WithoutKey::default(),
+            limits: None,
+            policies: Policies::default(),
+            advertised: true,
+            response: Arc::new(|refusal, _| refusal.response()),
+        }
+    }
+
+    /// Says on a response to an admitted request where its sender stands.
+    pub(crate) fn advertise(&self, headers: &mut HeaderMap, limits: &Limits, decision: &Decision) {
+        if self.advertised {
+            headers::advertise(headers, decision, limits, &self.policies);
+        }
+    }
+
+    pub(crate) fn refuse<B>(&self, refusal: &Refusal<'_>, request: &Parts) -> Response<ResponseBody<B>> {
+        (self.response)(refusal, request).map(ResponseBody::refusal)
+    }
+
+    pub(crate) fn refuse_limited<B>(
+        &self,
+        limits: &Limits,
+        decision: Decision,
+        request: &Parts,
+    ) -> Response<ResponseBody<B>> {
+        let policy = self.policies.name(decision.index().unwrap_or(0));
+        let mut response = self.refuse(&Refusal::Limited { decision, policy: &policy }, request);
+        self.advertise(response.headers_mut(), limits, &decision);
+        headers::retry_after(response.headers_mut(), &decision);
+        response
+    }
+}
+
+impl<C: ConnectionLike + Clone + Send + Sync + 'static> Rules<C> {
+    /// In wait mode this lasts until it is the turn of the request. Dropping the future gives it up.
+    pub(crate) async fn decide(&self, request: &Parts) -> Verdict {
+        let Some(key) = self.key.of(request) else {
+            return match self.without_key {
+                WithoutKey::Pass => Verdict::Uncounted,
+                WithoutKey::Refuse => Verdict::WithoutKey,
+            };
+        };
+        let key = Bytes::from([&self.prefix, &key[..]].concat());
+        let other = self.limits.as_ref().and_then(|limits| limits(request));
+        let limits = other.unwrap_or(*self.limiter.limits());
+        if limits.as_slice().iter().all(|limit| limit.tokens() == 0) {
+            return Verdict::Uncounted;
+        }
+        let limiter = self.limiter.with(limits);
+        let decision = match self.mode {
+            Mode::Wait => limiter.acquire(&key).await,
+            Mode::Refuse => limiter.try_acquire(&key).await,
+        };
+        match decision {
+            Ok(decision) if decision.is_granted() => Verdict::Admitted(Admission { key, limits, decision }),
+            Ok(decision) => Verdict::Limited(limits, decision),
+            Err(error) => Verdict::Undecided(error),
+        }
+    }
+}
+
+impl<C: Clone> Clone for Rules<C> {
+    fn clone(&self) -> Self {
+        Self {
+            mode: self.mode,
+            limiter: self.limiter.clone(),
+            key: self.key.clone(),
+            prefix: self.prefix.clone(),
+            without_key: self.without_key,
+            limits: self.limits.clone(),
+            policies: self.policies.clone(),
+            advertised: self.advertised,
+            response: Arc::clone(&self.response),
+        }
+    }
+}
+
+impl<C> fmt::Debug for Rules<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rules")
+            .field("mode", &self.mode)
+            .field("limiter", &self.limiter)
+            .field("key", &self.key)
+            .field("prefix", &self.prefix)
+            .field("without_key", &self.without_key)
+            .field("policies", &self.policies)
+            .field("advertised", &self.advertised)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,193 @@
+//! Refusing what is too much, and saying so.
+
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+use sluice_client::{Limit, Limits};
+use sluice_testing::{Kind, Server, on_both_servers};
+use sluice_tower::{ClientIp, Key, RateLimitLayer, Refusal, WithoutKey};
+
+use crate::app::{App, header, limiter, ms, standing, within_a_minute};
+
+on_both_servers![
+    the_headers_tell_where_a_caller_stands,
+    what_costs_more_than_the_burst_has_no_retry_after,
+    of_several_limits_the_one_that_decided_is_named,
+    each_client_behind_a_trusted_proxy_has_a_bucket_and_cannot_choose_another,
+    a_request_without_a_key_is_refused_or_passes_as_chosen,
+    limits_and_costs_are_chosen_for_each_request,
+    the_answer_to_what_is_refused_can_be_another,
+    two_layers_say_both_what_they_know,
+];
+
+/// Slow enough that no token comes back while a test runs.
+const TWO: Limit = Limit::per_hour(2);
+
+async fn the_headers_tell_where_a_caller_stands(kind: Kind) {
+    let server = Server::start(kind);
+    let app = App::behind(RateLimitLayer::refuse(limiter(&server, TWO).await, "k").prefix("api:")).await;
+
+    for remaining in [1, 0] {
+        let response = app.get("/a").await;
+        assert_eq!(response.status(), 200);
+        assert_eq!(standing(&response, 1800), format!(r#""default";r={remaining}"#));
+        assert_eq!(header(&response, "ratelimit-policy"), [r#""default";q=2;w=3600"#]);
+        assert!(header(&response, "retry-after").is_empty());
+        assert_eq!(response.text().await.unwrap(), "api:k", "the application sees what was counted");
+    }
+    let response = app.get("/a").await;
+    assert_eq!(response.status(), 429);
+    assert_eq!(standing(&response, 1800), r#""default";r=0"#);
+    assert_eq!(header(&response, "ratelimit-policy"), [r#""default";q=2;w=3600"#]);
+    within_a_minute(header(&response, "retry-after")[0], 1800);
+    assert_eq!(header(&response, "content-type"), ["application/problem+json"]);
+    assert_eq!(
+        response.text().await.unwrap(),
+        r#"{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","violated-policies":["default"],"title":"Too many requests","status":429}"#
+    );
+    assert_eq!(app.reached(), 2);
+    assert_eq!(server.ask::<Vec<String>>("KEYS *"), ["api:k"]);
+}
+
+async fn what_costs_more_than_the_burst_has_no_retry_after(kind: Kind) {
+    let server = Server::start(kind);
+    let app = App::behind(RateLimitLayer::refuse(limiter(&server, TWO.cost(3)).await, "k")).await;
+    let response = app.get("/a").await;
+    assert_eq!(response.status(), 429);
+    assert!(header(&response, "retry-after").is_empty());
+    assert_eq!(header(&response, "ratelimit"), [r#""default";r=2;t=0"#]);
+}
+
+async fn of_several_limits_the_one_that_decided_is_named(kind: Kind) {
+    let server = Server::start(kind);
+    let limits = Limit::per_hour(60).burst(3).and(TWO);
+    let layer = RateLimitLayer::refuse(limiter(&server, limits).await, "k").policies(["calm", "hour"]);
+    let app = App::behind(layer).await;
+    for (status, left) in [(200, r#""hour";r=1"#), (200, r#""hour";r=0"#), (429, r#""hour";r=0"#)] {
+        let response = app.get("/a").await;
+        assert_eq!(response.status(), status);
+        assert_eq!(standing(&response, 1800), left);
+        assert_eq!(
+            header(&response, "ratelimit-policy"),
+            [r#""calm";q=60;w=3600;sluice-burst=3, "hour";q=2;w=3600"#]
+        );
+        if status == 429 {
+            assert!(response.text().await.unwrap().contains(r#""violated-policies":["hour"]"#));
+        }
+    }
+}
+
+async fn each_client_behind_a_trusted_proxy_has_a_bucket_and_cannot_choose_another(kind: Kind) {
+    let server = Server::start(kind);
+    let limiter = limiter(&server, TWO).await;
+    let open = App::behind(RateLimitLayer::refuse(limiter.clone(), ClientIp::new())).await;
+    let trusting = ClientIp::new().trust(["127.0.0.0/8".parse().unwrap()]);
+    let behind = App::behind(RateLimitLayer::refuse(limiter, trusting)).await;
+
+    // Whoever connects directly is who connects, whatever is claimed.
+    for (claim, status) in [("192.0.2.1", 200), ("192.0.2.2", 200), ("192.0.2.3", 429)] {
+        let response = open.request("/a").header("x-forwarded-for", claim).send().await.unwrap();
+        assert_eq!(response.status(), status);
+        if status == 200 {
+            assert_eq!(response.text().await.unwrap(), "ip:127.0.0.1");
+        }
+    }
+    for (claim, status, key) in [
+        ("198.51.100.1, 192.0.2.7", 200, "ip:192.0.2.7"),
+        ("198.51.100.2, 192.0.2.7", 200, "ip:192.0.2.7"),
+        ("198.51.100.3, 192.0.2.7", 429, ""),
+        ("192.0.2.8", 200, "ip:192.0.2.8"),
+        ("[2001:db8:1:2:3::4]:4711", 200, "ip:2001:db8:1:2::/64"),
+    ] {
+        let response = behind.request("/a").header("x-forwarded-for", claim).send().await.unwrap();
+        assert_eq!(response.status(), status, "{claim}");
+        if status == 200 {
+            assert_eq!(response.text().await.unwrap(), key);
+        }
+    }
+}
+
+async fn a_request_without_a_key_is_refused_or_passes_as_chosen(kind: Kind) {
+    let server = Server::start(kind);
+    let name = HeaderName::from_static("x-api-key");
+    let layer = RateLimitLayer::refuse(limiter(&server, TWO).await, Key::header(name));
+
+    let app = App::behind(layer.clone()).await;
+    let response = app.get("/a").await;
+    assert_eq!(response.status(), 400);
+    assert_eq!(
+        response.text().await.unwrap(),
+        r#"{"title":"The request does not say who it is from","status":400}"#
+    );
+    assert_eq!(app.reached(), 0);
+    let response = app.request("/a").header("X-Api-Key", "7f").send().await.unwrap();
+    assert_eq!(response.text().await.unwrap(), "header:x-api-key:7f");
+
+    let app = App::behind(layer.without_key(WithoutKey::Pass)).await;
+    for _ in 0..3 {
+        let response = app.get("/a").await;
+        assert_eq!(response.status(), 200);
+        assert!(header(&response, "ratelimit").is_empty());
+        assert_eq!(response.text().await.unwrap(), "not counted");
+    }
+}
+
+async fn limits_and_costs_are_chosen_for_each_request(kind: Kind) {
+    // Of both, a token an hour comes back.
+    const PLAN: Limits = Limit::per(60, ms(60 * 3_600_000)).and(Limit::per(90_000, ms(90_000 * 3_600_000)));
+    let server = Server::start(kind);
+    let layer = RateLimitLayer::refuse(limiter(&server, TWO).await, Key::path())
+        .policies(["requests", "tokens"])
+        .limits(|request| {
+            let tokens = request.headers.get("x-tokens")?.to_str().ok()?.parse().ok()?;
+            PLAN.with_costs(&[u64::from(tokens > 0), tokens]).ok()
+        });
+    let app = App::behind(layer).await;
+    let send = |tokens: &'static str| app.request("/llm").header("x-tokens", tokens).send();
+
+    assert_eq!(standing(&send("80000").await.unwrap(), 3600), r#""requests";r=59"#);
+    let response = send("10001").await.unwrap();
+    assert_eq!(response.status(), 429);
+    assert_eq!(standing(&response, 3600), r#""tokens";r=10000"#);
+    within_a_minute(header(&response, "retry-after")[0], 3600);
+    assert_eq!(send("10000").await.unwrap().status(), 200);
+    // Nothing to pay, nothing to count.
+    let response = send("0").await.unwrap();
+    assert_eq!((response.status(), header(&response, "ratelimit").len()), (StatusCode::OK, 0));
+    // Without an answer of the closure, the limiter's own.
+    assert_eq!(standing(&app.get("/other").await, 1800), r#""requests";r=1"#);
+}
+
+async fn the_answer_to_what_is_refused_can_be_another(kind: Kind) {
+    let server = Server::start(kind);
+    let layer = RateLimitLayer::refuse(limiter(&server, Limit::per_hour(1)).await, "k").without_headers();
+    let layer = layer.respond_with(|refusal, request| {
+        let Refusal::Limited { decision, policy } = refusal else { return refusal.response() };
+        assert!(decision.retry_after().is_some());
+        let body = format!("{} {policy}", request.uri.path());
+        let mut response = Response::new(body.into());
+        *response.status_mut() = StatusCode::IM_A_TEAPOT;
+        response.headers_mut().insert("x-mine", HeaderValue::from_static("1"));
+        response
+    });
+    let app = App::behind(layer).await;
+    assert!(header(&app.get("/a").await, "ratelimit").is_empty());
+    let response = app.get("/tea").await;
+    assert_eq!(response.status(), StatusCode::IM_A_TEAPOT);
+    assert_eq!(header(&response, "x-mine"), ["1"]);
+    within_a_minute(header(&response, "retry-after")[0], 3600);
+    assert!(header(&response, "ratelimit").is_empty());
+    assert_eq!(response.text().await.unwrap(), "/tea default");
+}
+
+async fn two_layers_say_both_what_they_know(kind: Kind) {
+    let server = Server::start(kind);
+    let limiter = limiter(&server, TWO).await;
+    let inner = RateLimitLayer::refuse(limiter.clone(), Key::path()).policies(["path"]);
+    let outer = RateLimitLayer::refuse(limiter.with(Limit::per_hour(60)), "all").policies(["all"]);
+    let handler = axum::routing::get(|| async { "" });
+    let app = axum::Router::new().route("/a", handler).layer(inner).layer(outer);
+    let request = http::Request::get("/a").body(axum::body::Body::empty()).unwrap();
+    let response = tower::ServiceExt::oneshot(app, request).await.unwrap();
+    let lines: Vec<_> =
+        response.headers().get_all("ratelimit").iter().map(|line| &line.as_bytes()[..10]).collect();
+    assert_eq!(lines, [br#""path";r=1"#, br#""all";r=59"#]);
+}

@@ -1,0 +1,81 @@
+//! A reverse proxy that sends no more requests a second to its upstream than that can take, over all
+//! replicas: those beyond the rate wait their turn, first in, first out, or are refused.
+//!
+//! ```sh
+//! cargo run --example reverse-proxy -- --listen 127.0.0.1:8088 --upstream http://127.0.0.1:8080 \
+//!     --redis redis://127.0.0.1:6379 --rate 2/1s --mode wait --max-wait 30s
+//! ```
+//!
+//! | file | what |
+//! |---|---|
+//! | `options` | the command line |
+//! | `rate`, `choices` | how rates, keys and outages are written on it |
+//! | `upstream` | passing requests on |
+//! | `serve` | listening and stopping |
+
+mod choices;
+mod options;
+mod rate;
+mod serve;
+mod upstream;
+
+use std::io::IsTerminal;
+
+use anyhow::{Context, ensure};
+use axum::Router;
+use clap::Parser;
+use redis::aio::{ConnectionManager, ConnectionManagerConfig};
+use sluice_client::Limiter;
+use sluice_tower::RateLimitLayer;
+use tower_http::trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer};
+use tracing::Level;
+use tracing_subscriber::EnvFilter;
+
+use choices::{KeyOf, Mode};
+use options::Options;
+
+#[tokio::main]
+async fn main() -> anyhow::Result<()> {
+    let options = Options::parse();
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .init();
+
+    let app = Router::new().fallback_service(upstream::service(&options)?).layer(limits(&options)?).layer(
+        TraceLayer::new_for_http()
+            .make_span_with(DefaultMakeSpan::new().level(Level::INFO))
+            .on_response(DefaultOnResponse::new().level(Level::INFO))
+            .on_failure(()),
+    );
+    serve::serve(&options, app).await
+}
+
+/// The limit on what passes on to the upstream.
+fn limits(options: &Options) -> anyhow::Result<RateLimitLayer<ConnectionManager>> {
+    ensure!(
+        options.trusted_proxy.is_empty() || matches!(options.key, KeyOf::Ip),
+        "--trusted-proxy means nothing without --key ip"
+    );
+    let client = redis::Client::open(options.redis.as_str())
+        .with_context(|| format!("--redis {} is no address of a server", options.redis))?;
+    // Connects with the first request: a server that is away when the proxy starts is an outage like any
+    // other. It is the limiter that knows how long to wait for an answer.
+    let config = ConnectionManagerConfig::new()
+        .set_max_delay(options.deadline)
+        .set_response_timeout(None)
+        .set_connection_timeout(Some(options.deadline));
+    let connection = client.get_connection_manager_lazy(config)?;
+
+    let limiter = Limiter::new(connection, options.limit()?, options.on_outage.into())
+        .deadline(options.deadline)
+        .max_wait(options.max_wait);
+    let key = options.key.key(&options.trusted_proxy);
+    let layer = match options.mode {
+        Mode::Wait => RateLimitLayer::wait(limiter, key),
+        Mode::Refuse => RateLimitLayer::refuse(limiter, key),
+    };
+    Ok(layer.prefix(options.prefix()))
+}

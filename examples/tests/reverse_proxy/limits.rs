@@ -1,0 +1,79 @@
+//! Refusing, and what has a limit of its own.
+
+use sluice_testing::{Kind, Server, on_both_servers};
+
+use crate::proxy::Proxy;
+use crate::upstream::Upstream;
+
+on_both_servers![
+    refuse_mode_says_what_the_limit_is_and_when_to_come_back,
+    each_client_behind_a_trusted_proxy_has_a_limit,
+    a_longer_queue_than_the_longest_wait_is_refused,
+    a_server_without_the_module_is_logged_and_passes_nothing,
+];
+
+async fn refuse_mode_says_what_the_limit_is_and_when_to_come_back(kind: Kind) {
+    let (server, upstream) = (Server::start(kind), Upstream::start().await);
+    let words = "--rate 240/1h:2 --mode refuse --key header:x-api-key --deadline 10s";
+    let proxy = Proxy::start(&server.url(), &upstream.url(), words).await;
+    assert_eq!(proxy.get("/").await.status(), 400, "without the header");
+    for (key, status, standing) in [
+        ("a", 200, r#""default";r=1"#),
+        ("a", 200, r#""default";r=0"#),
+        ("b", 200, r#""default";r=1"#),
+        ("a", 429, r#""default";r=0"#),
+    ] {
+        let response = proxy.request("/").header("x-api-key", key).send().await.unwrap();
+        assert_eq!(response.status(), status);
+        let headers = response.headers();
+        let (left, seconds) = headers["ratelimit"].to_str().unwrap().rsplit_once(";t=").unwrap();
+        assert_eq!(left, standing);
+        assert!((1..=15).contains(&seconds.parse().unwrap()));
+        assert_eq!(headers["ratelimit-policy"], r#""default";q=240;w=3600;sluice-burst=2"#);
+        assert_eq!(headers.contains_key("retry-after"), status == 429);
+        if status == 429 {
+            assert_eq!(headers["content-type"], "application/problem+json");
+            assert_eq!(headers["retry-after"], seconds);
+        }
+    }
+    let key = format!("proxy:{}:header:x-api-key:b", upstream.host());
+    assert_eq!(server.ask::<i64>(&format!("EXISTS {key}")), 1);
+}
+
+async fn each_client_behind_a_trusted_proxy_has_a_limit(kind: Kind) {
+    let (server, upstream) = (Server::start(kind), Upstream::start().await);
+    let words = "--rate 1/1h --mode refuse --key ip --deadline 10s --trusted-proxy 10.0.0.0/8";
+    let strict = Proxy::start(&server.url(), &upstream.url(), words).await;
+    let words = format!("{words} --trusted-proxy 127.0.0.1 --prefix trusting:");
+    let trusting = Proxy::start(&server.url(), &upstream.url(), &words).await;
+    for (claim, by_strict, by_trusting) in
+        [("192.0.2.1", 200, 200), ("192.0.2.2", 429, 200), ("192.0.2.9, 192.0.2.1", 429, 429)]
+    {
+        for (proxy, status) in [(&strict, by_strict), (&trusting, by_trusting)] {
+            let response = proxy.request("/").header("x-forwarded-for", claim).send().await.unwrap();
+            assert_eq!(response.status(), status, "{claim}");
+        }
+    }
+}
+
+async fn a_longer_queue_than_the_longest_wait_is_refused(kind: Kind) {
+    let (server, upstream) = (Server::start(kind), Upstream::start().await);
+    let words = "--rate 1/10m --max-wait 1s --deadline 10s";
+    let proxy = Proxy::start(&server.url(), &upstream.url(), words).await;
+    assert!(proxy.line.ends_with("others wait up to 1s; without Redis nothing passes"), "{}", proxy.line);
+    assert_eq!(proxy.get("/at/1").await.status(), 200);
+    let response = proxy.get("/at/2").await;
+    assert_eq!(response.status(), 429);
+    let seconds: u64 = response.headers()["retry-after"].to_str().unwrap().parse().unwrap();
+    assert!((540..=600).contains(&seconds), "{seconds}");
+    assert_eq!(upstream.arrivals().len(), 1);
+}
+
+async fn a_server_without_the_module_is_logged_and_passes_nothing(kind: Kind) {
+    let (server, upstream) = (Server::start_without_module(kind), Upstream::start().await);
+    let words = "--rate 1/1s --on-outage open --deadline 10s";
+    let proxy = Proxy::start(&server.url(), &upstream.url(), words).await;
+    assert_eq!(proxy.get("/at/1").await.status(), 500);
+    assert!(upstream.arrivals().is_empty());
+    sluice_testing::until("the log says what to do", || proxy.log().contains("load the module"));
+}
