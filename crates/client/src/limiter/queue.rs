@@ -143,6 +143,23 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Queue<C> {
         }
     }
 
+    /// The server kept a turn, because somebody stands behind it. If that is somebody here, who was
+    /// being told its own turn when this one was given up, those behind move up, and it is the last
+    /// turn that is to be returned.
+    fn keep(self: &Arc<Self>, place: &Place, due: Instant) {
+        let (now, number) = (Instant::now(), self.coming.fetch_add(1, Ordering::Relaxed));
+        let mut state = locked(&self.state);
+        state.advance(place, now);
+        let Some(Waiters { turns, driven }) = state.places.get_mut(place).filter(|_| due > now) else {
+            return;
+        };
+        let Some(last) = turns.move_up((due, number)) else { return };
+        if !std::mem::replace(driven, true) {
+            tokio::spawn(Arc::clone(self).drive(place.clone()));
+        }
+        state.returns.entry(place.clone()).or_default().push(last);
+    }
+
     /// Returns are sent one after the other, the latest turn first: the server takes a turn back only
     /// when nobody stands behind it, and when several leave at once they stand behind each other.
     fn offer_back(self: &Arc<Self>, waiter: &Waiting<'_, C>, due: Instant) {
@@ -179,7 +196,12 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Returning<C> {
         if !left.is_zero() {
             let command = command::ratelimit_give_up(&self.place.0.key, self.place.0.limits, left);
             match request::ask(self.queue.connection.clone(), command, self.deadline).await {
-                Ok(reply) => event!(debug, "a turn was offered back", taken = reply.granted()),
+                Ok(reply) => {
+                    event!(debug, "a turn was offered back", taken = reply.granted());
+                    if reply.granted() == 0 {
+                        self.queue.keep(&self.place, due);
+                    }
+                }
                 Err(error) => event!(debug, "a turn lapses", error = error),
             }
         }

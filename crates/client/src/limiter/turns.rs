@@ -56,6 +56,16 @@ impl<W> Turns<W> {
         self.turns.first().map(|(due, _)| *due)
     }
 
+    /// A turn is there to be used after all. If anybody here stands behind it, all of those move up, and
+    /// the last turn is free.
+    pub(super) fn move_up(&mut self, turn: Turn) -> Option<Instant> {
+        if self.turns.last().is_none_or(|last| *last <= turn) {
+            return None;
+        }
+        self.turns.insert(turn);
+        self.turns.pop_last().map(|(due, _)| due)
+    }
+
     /// A waiter leaves, and the last turn is free: nobody here has a use for it. `None` if the time of
     /// the waiter has come already: then there is nothing to give up. Call [`Self::next`] first.
     pub(super) fn leave(&mut self, waiter: Turn) -> Option<Instant> {
@@ -149,6 +159,19 @@ mod tests {
         assert_eq!(due(&mut turns, at(start, 3)), [5]);
         assert_eq!(due(&mut turns, at(start, 4)), [6]);
         assert!(turns.is_empty());
+    }
+
+    #[test]
+    fn a_turn_that_was_kept_moves_those_up_who_stand_behind_it() {
+        let start = Instant::now();
+        let mut turns = four(start);
+        assert_eq!(turns.move_up((at(start, 5), 5)), None);
+        assert_eq!(turns.move_up((start + Duration::from_millis(1500), 6)), Some(at(start, 4)));
+        assert_eq!(due(&mut turns, at(start, 1)), [1]);
+        assert_eq!(due(&mut turns, start + Duration::from_millis(1500)), [2]);
+        assert_eq!(due(&mut turns, at(start, 2)), [3]);
+        assert_eq!(due(&mut turns, at(start, 3)), [4]);
+        assert!(turns.is_empty() && turns.turns.is_empty());
     }
 
     #[test]

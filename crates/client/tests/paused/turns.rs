@@ -84,6 +84,25 @@ async fn whoever_comes_after_one_gave_up_goes_after_all_who_moved_up() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_turn_given_up_while_somebody_is_told_its_own_goes_to_that_one() {
+    let (server, start) = (FakeServer::new(), Instant::now());
+    let limiter = limiter(&server);
+    let mut tasks = queue(&limiter, start, 3).await;
+    sleep(ms(500)).await;
+    server.set_latency(ms(50));
+    tasks.extend(queue(&limiter, start, 1).await); // is told at 550 ms that its turn is at 3 s
+    server.set_latency(ms(60));
+    tasks.remove(2).abort();
+    assert_eq!(times(tasks).await, [0, 1000, 2000]);
+    sleep(ms(100)).await;
+    assert_eq!(
+        server.returns(),
+        ["RETURN 0 DUE 1500", "RETURN 1 DUE 2490"],
+        "the turn at 2 s, then that at 3 s"
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_only_one_gives_the_turn_back() {
     let (server, start) = (FakeServer::new(), Instant::now());
     let limiter = limiter(&server);
