@@ -4,7 +4,10 @@
 use anyhow::Context;
 use axum::Router;
 use axum::body::Body;
+use axum::http::Version;
 use axum::http::uri::Scheme;
+use axum::middleware::map_response;
+use axum::response::Response;
 use axum_reverse_proxy::{HostBehaviour, ProxyPolicy, ReverseProxy};
 use hyper_rustls::HttpsConnectorBuilder;
 use hyper_util::client::legacy::Client;
@@ -33,5 +36,9 @@ fn router<C: Connect + Clone + Send + Sync + 'static>(options: &Options, connect
     let policy = ProxyPolicy::new().with_host_behaviour(host).with_upstream_timeout(options.timeout);
     let client = Client::builder(TokioExecutor::new()).build::<_, Body>(connector);
     let proxy = ReverseProxy::new_with_client("/", options.upstream.to_string(), client).with_policy(policy);
-    Router::new().fallback_service(proxy)
+    // An upstream that speaks HTTP/1.0 does so on its own connection.
+    Router::new().fallback_service(proxy).layer(map_response(async |mut response: Response| {
+        *response.version_mut() = Version::HTTP_11;
+        response
+    }))
 }

@@ -1,9 +1,10 @@
 //! What the upstream and the client see of each other.
 
+use axum::http::Version;
 use axum::http::request::Parts;
 use sluice_testing::{Kind, Server, on_both_servers};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpListener, TcpStream};
 
 use crate::proxy::Proxy;
 use crate::upstream::Upstream;
@@ -11,6 +12,7 @@ use crate::upstream::Upstream;
 on_both_servers![
     headers_are_kept_but_for_those_of_one_connection,
     the_host_is_the_upstreams_or_the_clients_as_chosen,
+    an_old_upstream_costs_the_client_no_connection,
     an_upstream_that_does_not_answer_in_time_is_504,
     an_upstream_that_is_down_is_502,
     a_request_for_no_path_does_no_harm,
@@ -54,6 +56,21 @@ async fn headers_are_kept_but_for_those_of_one_connection(kind: Kind) {
     assert_eq!(response.headers()["x-kept"], "yes");
     assert!(!response.headers().contains_key("keep-alive"));
     assert_eq!(response.text().await.unwrap(), "the answer");
+}
+
+/// The version of HTTP is that of one connection, not of the message.
+async fn an_old_upstream_costs_the_client_no_connection(kind: Kind) {
+    let (server, listener) = (Server::start(kind), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let proxy =
+        Proxy::start(&server.url(), &format!("http://{}", listener.local_addr().unwrap()), WORDS).await;
+    let old = async {
+        let (mut connection, _) = listener.accept().await.unwrap();
+        let _ = connection.read(&mut [0; 4096]).await.unwrap();
+        connection.write_all(b"HTTP/1.0 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+    };
+    let (response, ()) = tokio::join!(proxy.get("/"), old);
+    assert_eq!(response.version(), Version::HTTP_11);
+    assert_eq!(response.text().await.unwrap(), "ok");
 }
 
 async fn the_host_is_the_upstreams_or_the_clients_as_chosen(kind: Kind) {
