@@ -54,6 +54,7 @@ macro_rules! args {
 
 mod client;
 mod clock;
+mod compile;
 mod files;
 mod kind;
 mod module;
@@ -63,6 +64,7 @@ mod setup;
 mod spawn;
 
 pub(crate) use client::{Arg, Client};
+pub(crate) use compile::compiled;
 pub(crate) use kind::Kind;
 pub(crate) use reply::Reply;
 #[allow(unused_imports, reason = "as above")]

@@ -1,10 +1,9 @@
 //! Other modules call our commands by RM_Call, and get what a script gets: an answer at once, unless they ask to wait.
 
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::harness::{Kind, Reply, Server, until};
+use crate::harness::{Kind, Reply, Server, compiled, until};
 use crate::lock_queue::{wait, waiters, waiting};
 use crate::lock_shown::{F, NOON_MS, shown};
 
@@ -109,17 +108,5 @@ fn a_module_that_asks_to_wait_gets_the_lock_later(kind: Kind) {
 /// The other module, compiled once a process.
 fn caller() -> &'static Path {
     static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| {
-        let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/lock_caller.c");
-        let library = Path::new(env!("CARGO_TARGET_TMPDIR")).join("sluice_lock_caller.so");
-        // Another test process may be loading the file: write a new one and put it in place in one step.
-        let fresh = library.with_extension(std::process::id().to_string());
-        let done = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()))
-            .args(["-O2", "-Wall", "-Wextra", "-Werror", "-shared", "-fPIC", "-o"])
-            .args([&fresh, &source])
-            .status();
-        assert!(done.is_ok_and(|status| status.success()), "cannot compile {}", source.display());
-        std::fs::rename(&fresh, &library).unwrap();
-        library
-    })
+    LIBRARY.get_or_init(|| compiled("lock_caller.c"))
 }

@@ -36,7 +36,7 @@ fn on_the_path(program: &str) -> PathBuf {
     })
 }
 
-fn root() -> &'static Path {
+pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::parent).unwrap()
 }
 
@@ -67,6 +67,6 @@ fn target() -> PathBuf {
     found.map_or_else(|| root().join("target"), Path::to_path_buf)
 }
 
-fn changed(file: &Path) -> Option<SystemTime> {
+pub(crate) fn changed(file: &Path) -> Option<SystemTime> {
     file.metadata().and_then(|metadata| metadata.modified()).ok()
 }

@@ -12,11 +12,13 @@
 )]
 
 mod cluster;
+mod example;
 mod find;
 mod port;
 mod server;
 
 pub use cluster::Cluster;
+pub use example::example;
 pub use find::{Kind, module};
 pub use port::free_port;
 pub use server::{Server, until};

@@ -113,7 +113,9 @@ impl Server {
         line.split_whitespace().for_each(|word| {
             command.arg(word);
         });
-        command.query(&mut self.client().get_connection_with_timeout(Duration::from_secs(5))?)
+        // Without a timeout, as reads that have one do not go on by themselves after a signal, and one comes
+        // whenever a child of this process stops or ends.
+        command.query(&mut self.client().get_connection()?)
     }
 
     fn log(&self) -> String {

@@ -1,10 +1,11 @@
 //! The built example, started as cron would start it.
 
 use std::fs::File;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Stdio;
-use std::time::{Duration, SystemTime};
+use std::time::Duration;
 
+use sluice_testing::example;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -27,7 +28,7 @@ pub(crate) struct Ended {
 impl Process {
     /// Starts the example with these arguments; its log goes to the file.
     pub(crate) fn start(arguments: &[&str], log: PathBuf) -> Self {
-        let mut command = Command::new(path());
+        let mut command = Command::new(example("batch-job"));
         command.args(arguments).env_clear().kill_on_drop(true).stdin(Stdio::null());
         command.stdout(Stdio::null()).stderr(File::create(&log).unwrap());
         Self { child: command.spawn().unwrap(), log }
@@ -48,23 +49,4 @@ impl Process {
         let status = status.unwrap_or_else(|_| panic!("still running:\n{}", self.log())).unwrap();
         Ended { code: status.code(), log: self.log() }
     }
-}
-
-/// `<target>/<profile>/examples/batch-job`, from `<target>/<profile>/deps/<this test>`. Cargo builds it for
-/// `cargo test`, but not when that is given the name of a test: then it can be yesterday's.
-fn path() -> PathBuf {
-    const BUILD: &str = "run `cargo build -p sluice-examples --examples`, with the profile of the tests";
-    let test = std::env::current_exe().unwrap();
-    let example = test.ancestors().nth(2).unwrap().join("examples/batch-job");
-    assert!(example.exists(), "no {}: {BUILD}", example.display());
-    for source in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/batch-job")).unwrap() {
-        let source = source.unwrap().path();
-        let stale = changed(&source) > changed(&example);
-        assert!(!stale, "the example is older than {}: {BUILD}", source.display());
-    }
-    example
-}
-
-fn changed(file: &Path) -> SystemTime {
-    file.metadata().unwrap().modified().unwrap()
 }

@@ -1,13 +1,13 @@
 //! One proxy: the program itself, in a process of its own.
 
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::SystemTime;
 
 use reqwest::{Client, RequestBuilder, Response};
+use sluice_testing::example;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -100,30 +100,11 @@ pub(crate) fn command() -> Command {
     let setpriv = Path::new("/usr/bin/setpriv");
     let mut command = if setpriv.exists() {
         let mut command = Command::new(setpriv);
-        command.args(["--pdeathsig", "KILL", "--"]).arg(path());
+        command.args(["--pdeathsig", "KILL", "--"]).arg(example("reverse-proxy"));
         command
     } else {
-        Command::new(path())
+        Command::new(example("reverse-proxy"))
     };
     command.env_remove("RUST_LOG").env("NO_COLOR", "1").stdin(Stdio::null()).kill_on_drop(true);
     command
-}
-
-/// `<target>/<profile>/examples/reverse-proxy`, from `<target>/<profile>/deps/<this test>`. Cargo builds
-/// it for `cargo test`, but not when that is given the name of a test: then it can be yesterday's.
-fn path() -> PathBuf {
-    const BUILD: &str = "run `cargo build -p sluice-examples --examples`, with the profile of the tests";
-    let test = std::env::current_exe().unwrap();
-    let example = test.ancestors().nth(2).unwrap().join("examples/reverse-proxy");
-    assert!(example.exists(), "no {}: {BUILD}", example.display());
-    for source in std::fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/reverse-proxy")).unwrap() {
-        let source = source.unwrap().path();
-        let stale = changed(&source) > changed(&example);
-        assert!(!stale, "the example is older than {}: {BUILD}", source.display());
-    }
-    example
-}
-
-fn changed(file: &Path) -> SystemTime {
-    file.metadata().unwrap().modified().unwrap()
 }

@@ -8,7 +8,12 @@
 //! Reading goes through [`View`], which looks at live leases only and changes nothing, so a refused
 //! call leaves the stored value as it was. Writing starts with [`Lock::settle`].
 
+mod fences;
+mod view;
+
+pub use fences::{FENCE_BOUND, Fences, LOADED_FENCE_BOUND};
 use smallvec::SmallVec;
+pub use view::View;
 
 use crate::time::{Millis, Nanos};
 
@@ -17,17 +22,6 @@ pub const MAX_OWNER_LEN: usize = 512;
 
 /// The most that `HOLDERS` can ask for.
 pub const MAX_HOLDERS: usize = 1024;
-
-/// Fences are below this: exact in every client that reads numbers as doubles.
-pub const FENCE_BOUND: u64 = 1 << 53;
-
-/// Fences that come from elsewhere are below this, about the year 2219 in µs. One broken value just
-/// under [`FENCE_BOUND`] would use up all fences for good; so 2^50 of them are kept for grants.
-pub const LOADED_FENCE_BOUND: u64 = FENCE_BOUND - (1 << 50);
-
-/// The clock counts up to here, the year 2184; from then on fences grow by one a grant. So every
-/// fence that is given can be loaded again.
-const CLOCK_BOUND: u64 = LOADED_FENCE_BOUND - (1 << 50);
 
 /// `ms` in the reply of a call that found nobody holding the lock.
 pub const NOBODY: i64 = -2;
@@ -188,7 +182,7 @@ impl Lock {
 
     /// The live leases at `now`, of a key that expires at `expiry_ms`, if it does.
     pub fn view(&self, now: Nanos, expiry_ms: Option<u64>) -> View<'_> {
-        View { holders: &self.holders, now_ms: now.as_millis(), expiry_ms }
+        View::new(&self.holders, now, expiry_ms)
     }
 
     /// Drops the leases that have ended, and makes those that the key's expiry cuts short say so.
@@ -224,114 +218,6 @@ impl Lock {
         let before = self.holders.len();
         self.holders.retain(|holder| holder.owner() != owner);
         self.holders.len() < before
-    }
-}
-
-/// The live leases of a lock at one instant.
-#[derive(Debug, Clone, Copy)]
-pub struct View<'a> {
-    holders: &'a [Holder],
-    now_ms: u64,
-    expiry_ms: Option<u64>,
-}
-
-impl<'a> View<'a> {
-    /// Of a key that is not there.
-    pub const NOTHING: Self = Self { holders: &[], now_ms: 0, expiry_ms: None };
-
-    /// Each live lease with what is left of it, in ms, at least 1.
-    pub fn live(&self) -> impl Iterator<Item = (&'a Holder, u64)> + use<'a> {
-        let (now_ms, expiry_ms) = (self.now_ms, self.expiry_ms.unwrap_or(u64::MAX));
-        let left = move |holder: &'a Holder| {
-            let left = holder.deadline_ms.min(expiry_ms).saturating_sub(now_ms);
-            (left > 0).then_some((holder, left))
-        };
-        self.holders.iter().filter_map(left)
-    }
-
-    /// How long the holder has held it, in ms.
-    pub fn held_ms(&self, holder: &Holder) -> u64 {
-        self.now_ms.saturating_sub(holder.acquired_ms)
-    }
-
-    /// Whether a lease has ended that is still stored.
-    pub fn has_ended(&self) -> bool {
-        self.live().count() < self.holders.len()
-    }
-
-    /// What the owner is told who asks again while it holds: not granted, its own fence and time.
-    pub fn own(&self, owner: &[u8]) -> Option<Reply> {
-        let (holder, left) = self.live().find(|(holder, _)| holder.owner() == owner)?;
-        Some(Reply::not_held(holder.fence, left))
-    }
-
-    /// Whether fewer than `holders` hold it.
-    pub fn admits(&self, holders: usize) -> bool {
-        self.live().count() < holders
-    }
-
-    /// When fewer than `holders` will hold it, in ms from now; `None` if nobody holds it. The
-    /// `(live - holders + 1)`th earliest end, and at least the earliest.
-    pub fn opens_in_ms(&self, holders: usize) -> Option<u64> {
-        let ends = || self.live().map(|(_, left)| left);
-        if ends().count() <= holders {
-            return ends().min();
-        }
-        let mut ends = Vec::from_iter(ends());
-        ends.sort_unstable();
-        ends.get(ends.len().saturating_sub(holders)).copied()
-    }
-
-    /// What a caller is told who does not get it.
-    pub fn refusal(&self, holders: usize) -> Reply {
-        match self.opens_in_ms(holders) {
-            Some(ms) => Reply::not_held(self.newest_live_fence(), ms),
-            None => Reply::NOBODY,
-        }
-    }
-
-    /// What a caller is told whose lease is not there to extend: the earliest end.
-    pub fn not_yours(&self) -> Reply {
-        self.refusal(MAX_HOLDERS)
-    }
-
-    fn newest_live_fence(&self) -> u64 {
-        self.live().map(|(holder, _)| holder.fence).max().unwrap_or(0)
-    }
-}
-
-/// The source of fencing tokens: `max(now in unix µs, last + 1)`, so every one is larger than all
-/// before it, whatever was deleted, flushed or restarted in between.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Fences {
-    last: u64,
-}
-
-impl Fences {
-    /// No fence given yet.
-    pub const fn new() -> Self {
-        Self { last: 0 }
-    }
-
-    /// The next fence.
-    pub fn next(&mut self, now: Nanos) -> u64 {
-        self.last = now.as_micros().min(CLOCK_BOUND).max(self.last + 1);
-        self.last
-    }
-
-    /// Takes note of a fence that was given elsewhere: by the primary, or before a restart. True
-    /// if it is believed: from 1 to below [`LOADED_FENCE_BOUND`].
-    pub fn raise(&mut self, fence: u64) -> bool {
-        let believed = (1..LOADED_FENCE_BOUND).contains(&fence);
-        if believed {
-            self.last = self.last.max(fence);
-        }
-        believed
-    }
-
-    /// The last fence, if the clock has not caught up with it: what has to survive a restart.
-    pub fn ahead_of(&self, now: Nanos) -> Option<u64> {
-        (self.last > now.as_micros()).then_some(self.last)
     }
 }
 
@@ -405,34 +291,6 @@ mod tests {
         assert!(lock.release(b"a"));
         assert!(!lock.release(b"a"));
         assert_eq!(lock.holders().len(), 1);
-    }
-
-    #[test]
-    fn fences_grow_whatever_the_clock_does() {
-        let mut fences = Fences::new();
-        let first = fences.next(NOW);
-        assert_eq!(first, NOW.as_micros());
-        assert_eq!(fences.next(NOW), first + 1);
-        assert_eq!(fences.next(Nanos(0)), first + 2);
-        assert_eq!(fences.ahead_of(NOW), Some(first + 2));
-        assert_eq!(fences.ahead_of(at(1)), None);
-        assert_eq!(fences.next(at(1)), at(1).as_micros());
-        let in_2500 = Nanos(16_725_225_600_000_000_000);
-        assert_eq!(fences.next(in_2500), CLOCK_BOUND);
-        assert_eq!(fences.next(in_2500), CLOCK_BOUND + 1);
-    }
-
-    #[test]
-    fn a_fence_from_elsewhere_raises_unless_it_would_use_all_up() {
-        let mut fences = Fences::new();
-        assert!(fences.raise(5));
-        assert!(fences.raise(LOADED_FENCE_BOUND - 1));
-        assert_eq!(fences.next(NOW), LOADED_FENCE_BOUND);
-        let before = fences;
-        for broken in [0, LOADED_FENCE_BOUND, FENCE_BOUND - 1, FENCE_BOUND, u64::MAX] {
-            assert!(!fences.raise(broken), "{broken}");
-        }
-        assert_eq!(fences, before);
     }
 
     #[test]
