@@ -96,3 +96,28 @@ impl From<QuotaError> for GrammarError {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_differ_unless_only_the_case_of_letters_does() {
+        let keywords: [&[u8]; 4] = [b"PX", b"LIMIT", b"PARTIAL", b"KEYWORDS"];
+        for keyword in keywords {
+            assert_eq!(folded(&keyword.to_ascii_lowercase()), folded(keyword));
+            for place in 0..keyword.len() {
+                for byte in 0..=u8::MAX {
+                    let mut word = keyword.to_vec();
+                    word[place] = byte;
+                    let same = word.eq_ignore_ascii_case(keyword);
+                    assert_eq!(folded(&word) == folded(keyword), same, "{}", word.escape_ascii());
+                }
+            }
+            for longer in [[b"\0", keyword].concat(), [keyword, b"\0"].concat(), [keyword, keyword].concat()]
+            {
+                assert_ne!(folded(&longer), folded(keyword), "{}", longer.escape_ascii());
+            }
+        }
+    }
+}
