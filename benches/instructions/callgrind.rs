@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use std::{fs, thread};
 
 use redis::Value;
+use sluice_testing::c;
 use tempfile::TempDir;
 
 use crate::contenders::{Contender, Module};
@@ -24,13 +25,11 @@ const LONG: usize = 60;
 pub(crate) struct Programs {
     server: PathBuf,
     sluice: PathBuf,
-    floor: PathBuf,
-    still: PathBuf,
     folder: TempDir,
 }
 
 impl Programs {
-    /// Finds the server and the module, and compiles what is written in C.
+    /// Finds the server and the module.
     pub(crate) fn prepare() -> Self {
         let root = Path::new(env!("CARGO_MANIFEST_DIR"));
         let server = root.join(".servers/redis-8.2.3/redis-server");
@@ -40,19 +39,7 @@ impl Programs {
         let sluice = program.parent().and_then(Path::parent).unwrap().join("libsluice.so");
         assert!(sluice.exists(), "no {}: run `cargo build --release`", sluice.display());
         let folder = tempfile::Builder::new().prefix("sluice-").tempdir().unwrap();
-        let compile = |name: &str| {
-            let library = folder.path().join(name).with_extension("so");
-            let done = Command::new(std::env::var_os("CC").unwrap_or_else(|| "cc".into()))
-                .args(["-O2", "-Wall", "-Wextra", "-Werror", "-fPIC", "-shared", "-o"])
-                .arg(&library)
-                .arg(root.join("benches/instructions").join(name))
-                .arg("-ldl")
-                .status();
-            assert!(done.unwrap().success());
-            library
-        };
-        let (floor, still) = (compile("floor.c"), compile("still.c"));
-        Self { server, sluice, floor, still, folder }
+        Self { server, sluice, folder }
     }
 
     /// Instructions for one round of the contender's commands, the server's own included.
@@ -72,11 +59,11 @@ impl Server {
         let folder = tempfile::Builder::new().prefix("run-").tempdir_in(&programs.folder).unwrap();
         let path = |name| folder.path().join(name).to_str().unwrap().to_owned();
         let module = match contender.module {
-            Module::Sluice => &programs.sluice,
-            Module::Floor => &programs.floor,
+            Module::Sluice => programs.sluice.as_path(),
+            Module::Floor => c::floor(),
         };
         let process = Command::new("valgrind")
-            .env("LD_PRELOAD", &programs.still)
+            .env("LD_PRELOAD", c::still())
             .args(["--tool=callgrind", &format!("--callgrind-out-file={}", path("out"))])
             .arg(format!("--log-file={}", path("log")))
             .arg(&programs.server)

@@ -21,7 +21,7 @@ pub(crate) struct Contender {
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Module {
     Sluice,
-    /// `floor.c`
+    /// `crates/testing/c/floor.c`
     Floor,
 }
 

@@ -54,7 +54,6 @@ macro_rules! args {
 
 mod client;
 mod clock;
-mod compile;
 mod files;
 mod kind;
 mod module;
@@ -64,7 +63,6 @@ mod setup;
 mod spawn;
 
 pub(crate) use client::{Arg, Client};
-pub(crate) use compile::compiled;
 pub(crate) use kind::Kind;
 pub(crate) use reply::Reply;
 #[allow(unused_imports, reason = "as above")]

@@ -1,9 +1,6 @@
 //! Other modules call our commands by RM_Call, and get what a script gets: an answer at once, unless they ask to wait.
 
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-
-use crate::harness::{Kind, Reply, Server, compiled, until};
+use crate::harness::{Kind, Reply, Server, until};
 use crate::lock_queue::{wait, waiters, waiting};
 use crate::lock_shown::{F, NOON_MS, shown};
 
@@ -19,7 +16,7 @@ fn with_caller(kind: Kind) -> Server {
 }
 
 fn load_caller() -> String {
-    format!("loadmodule {}", caller().display())
+    format!("loadmodule {}", sluice_testing::c::caller().display())
 }
 
 fn a_module_is_answered_as_a_script_is(kind: Kind) {
@@ -103,10 +100,4 @@ fn a_module_that_asks_to_wait_gets_the_lock_later(kind: Kind) {
         client.ask("LOCK.TRY k A PX 60000");
     }
     client.assert_in_step();
-}
-
-/// The other module, compiled once a process.
-fn caller() -> &'static Path {
-    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| compiled("lock_caller.c"))
 }

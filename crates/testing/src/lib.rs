@@ -11,6 +11,7 @@
     reason = "a test that cannot go on has to stop, and say where"
 )]
 
+pub mod c;
 mod cluster;
 mod example;
 mod find;

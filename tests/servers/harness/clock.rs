@@ -1,11 +1,9 @@
-//! A server's wall clock in the hands of the test. `clock.c` says how it works; it does on all servers alike.
+//! A server's wall clock in the hands of the test. `crates/testing/c/clock.c` says how it works; it does on all
+//! servers alike.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
-
-use super::compile::compiled;
+use std::path::Path;
 
 /// The file that a server under `clock.c` takes its time from.
 pub(super) struct Clock(File);
@@ -21,10 +19,4 @@ impl Clock {
         let (time, complement) = (unix_us.to_ne_bytes(), (!unix_us).to_ne_bytes());
         self.0.write_all_at(&[time, complement].concat(), 0).unwrap();
     }
-}
-
-/// The library to preload, compiled once a process, so that it is never out of date.
-pub(super) fn library() -> &'static Path {
-    static LIBRARY: OnceLock<PathBuf> = OnceLock::new();
-    LIBRARY.get_or_init(|| compiled("harness/clock.c"))
 }

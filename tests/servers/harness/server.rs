@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use super::clock::{self, Clock};
+use super::clock::Clock;
 use super::setup::Setup;
 use super::{Client, Kind, Reply, spawn};
 
@@ -63,7 +63,9 @@ impl Server {
         command.arg(config).env_clear().env("TZ", "UTC").env("LC_ALL", "C");
         command.stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log);
         if self.clock.is_some() {
-            command.env("LD_PRELOAD", clock::library()).env("SLUICE_TEST_CLOCK", self.dir().join("clock"));
+            command
+                .env("LD_PRELOAD", sluice_testing::c::clock())
+                .env("SLUICE_TEST_CLOCK", self.dir().join("clock"));
         }
         self.process = Some(spawn::spawn(command).unwrap());
         self.wait_until_ready()
