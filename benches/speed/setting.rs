@@ -62,27 +62,19 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn start(kind: Kind, setting: Setting, peer_module: Option<&str>) -> Result<Self, String> {
-        let ours = sluice_testing::module();
-        let modules = [ours.to_str(), peer_module];
-        let load = modules.into_iter().flatten().flat_map(|module| ["--loadmodule", module]);
-        let both: Vec<_> = ["--databases", DATABASES].into_iter().chain(load).collect();
+        let mut both = Server::setup(kind).tcp().config(&format!("databases {DATABASES}"));
+        if let Some(module) = peer_module {
+            both = both.config(&format!("loadmodule {module}"));
+        }
         let own: &[&str] = match setting {
             // Rewriting the file would come at another time for each contender.
-            Setting::Aof => {
-                &["--appendonly", "yes", "--appendfsync", "everysec", "--auto-aof-rewrite-percentage", "0"]
-            }
-            // A replica that shares two processors with two others falls behind: it catches up between
-            // passes. And it need not wait for a second replica before it gets its copy.
-            Setting::Replica => {
-                &["--client-output-buffer-limit", "replica", "0", "0", "0", "--repl-diskless-sync-delay", "0"]
-            }
+            Setting::Aof => &["appendonly yes", "appendfsync everysec", "auto-aof-rewrite-percentage 0"],
+            // A replica that shares two processors with two others falls behind: it catches up between passes.
+            Setting::Replica => &["client-output-buffer-limit replica 0 0 0"],
             _ => &[],
         };
-        let server = Server::start_with(kind, &[&both, own].concat());
-        let replica = (setting == Setting::Replica).then(|| {
-            let port = server.port().to_string();
-            Server::start_with(kind, &[both.as_slice(), &["--replicaof", "127.0.0.1", &port]].concat())
-        });
+        let server = own.iter().fold(both.clone(), |setup, line| setup.config(line)).start();
+        let replica = (setting == Setting::Replica).then(|| both.replica_of(&server).start());
         if replica.is_some() {
             until_connected(&server)?;
         }

@@ -1,8 +1,27 @@
-//! Real servers with the module, for the tests of the client and of what stands on it.
+//! Real servers with the module: for the tests of the module, of the client and of what stands on it, for doc tests,
+//! and for the benchmarks.
 //!
-//! A server listens on a port of 127.0.0.1, keeps its files in a folder of its own, ends with the
-//! value or with the process, and writes its log when a test panics. The module's own tests have a
-//! harness of their own (`tests/servers/harness`), which speaks raw bytes.
+//! ```ignore
+//! fn a_limit_refuses(kind: Kind) {
+//!     let server = Server::setup(kind).clock_ms(1_800_000_000_000).start();
+//!     let mut client = server.connect();
+//!     assert_eq!(client.ask("RATELIMIT.ACQUIRE k LIMIT 1 EX 1").ints(), [1, 0, 0, 1, 1000, 0]);
+//!     server.set_clock_ms(1_800_000_000_999);
+//!     assert_eq!(client.ask("RATELIMIT.ACQUIRE k LIMIT 1 EX 1").ints(), [0, 1, 0, 1, 1, 0]);
+//!     client.assert_in_step();
+//! }
+//! on_every_server![a_limit_refuses];
+//! ```
+//!
+//! A server has a folder of its own, listens on a unix socket in it, and on a port of 127.0.0.1 if it is set up with
+//! `tcp()`. It ends with its value or with the process. A server that ends by itself fails its test, and a failing
+//! test prints the server's log. Three variables of the environment change what happens:
+//!
+//! | variable | |
+//! |---|---|
+//! | `KEEP=1` | the folder of a server whose test failed stays, with its log, and its name is printed |
+//! | `PAUSE=1` | a server that has started says its process id and waits for Enter: time to attach a debugger |
+//! | `SLUICE_MODULE` | the module to load, instead of the release build in cargo's target folder |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,43 +31,49 @@
 )]
 
 pub mod c;
+mod client;
+mod clock;
 mod cluster;
+mod debug;
+mod each;
 mod example;
-mod find;
+mod files;
+mod kind;
+mod module;
 mod port;
+#[cfg(feature = "redis")]
+mod redis;
+mod reply;
 mod server;
+mod setup;
+mod spawn;
 
+pub use client::{Arg, Client, encode};
 pub use cluster::Cluster;
 pub use example::example;
-pub use find::{Kind, module};
+pub use kind::Kind;
+pub use module::module;
 pub use port::free_port;
+pub use reply::Reply;
+pub use rustix::process::Signal;
 pub use server::{Server, until};
+pub use setup::Setup;
+pub use spawn::signal;
 
-/// A server for an example: the one that `SLUICE_TEST_REDIS` names, or one that is started for this
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// The address of a server for an example: the one that `SLUICE_TEST_REDIS` names, or one that is started for this
 /// process and ends with it. It starts empty.
 pub fn url() -> String {
-    use std::sync::OnceLock;
     static SERVER: OnceLock<Server> = OnceLock::new();
     match std::env::var("SLUICE_TEST_REDIS") {
         Ok(url) if !url.is_empty() => url,
-        _ => SERVER.get_or_init(|| Server::start(Kind::Redis82).without_folder()).url(),
+        _ => SERVER.get_or_init(|| Server::start_tcp(Kind::Redis82).without_folder()).url(),
     }
 }
 
-/// Makes each named `async fn(Kind)` a tokio test on the newest Redis and the newest Valkey.
-#[macro_export]
-macro_rules! on_both_servers {
-    ($($test:ident),+ $(,)?) => { $(
-        mod $test {
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn redis_8_2() {
-                super::$test($crate::Kind::Redis82).await;
-            }
-
-            #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-            async fn valkey_9_1() {
-                super::$test($crate::Kind::Valkey91).await;
-            }
-        }
-    )+ };
+/// The folder of the workspace.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::parent).unwrap()
 }

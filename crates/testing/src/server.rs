@@ -1,177 +1,312 @@
-//! One server.
+//! A running server that ends with its owner.
 
-use std::fs::File;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
-use std::sync::LazyLock;
-use std::sync::mpsc::{self, Sender};
+use std::fs::OpenOptions;
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::{Kind, find, free_port};
+use crate::clock::Clock;
+use crate::debug::{self, patience};
+use crate::{Client, Kind, Reply, Setup, Signal, c, free_port, spawn};
 
-const PATIENCE: Duration = Duration::from_secs(20);
-
-/// A server that runs until the value is dropped.
+/// A server process with a folder of its own. Dropping it kills the process and removes the folder.
+///
+/// A server that ended otherwise than by `kill9` or `shutdown` fails the test, and a failing test prints the
+/// log.
 pub struct Server {
-    kind: Kind,
-    port: u16,
-    extra: Vec<String>,
+    setup: Setup,
     folder: TempDir,
+    clock: Option<Clock>,
+    /// These stay the same over restarts.
+    port: Option<u16>,
+    bus: Option<u16>,
     process: Option<Child>,
 }
 
 impl Server {
-    /// A server with the module that writes nothing to disk.
+    /// A server with the module and nothing else.
+    #[track_caller]
     pub fn start(kind: Kind) -> Self {
-        Self::start_with(kind, &["--loadmodule", find::module().to_str().unwrap()])
+        Self::setup(kind).start()
     }
 
-    /// A server that lacks the module.
-    pub fn start_without_module(kind: Kind) -> Self {
-        Self::start_with(kind, &[])
+    /// A server with the module and nothing else, which listens on a port of 127.0.0.1 too.
+    #[track_caller]
+    pub fn start_tcp(kind: Kind) -> Self {
+        Self::setup(kind).tcp().start()
     }
 
-    /// A server with these words behind its program, such as `--appendonly yes`; without the module unless they
-    /// load it.
-    pub fn start_with(kind: Kind, extra: &[&str]) -> Self {
+    /// What a server is to be started with.
+    pub fn setup(kind: Kind) -> Setup {
+        Setup::new(kind)
+    }
+
+    pub(crate) fn launch(setup: Setup) -> Result<Self, String> {
         let folder = tempfile::Builder::new().prefix("sluice-").tempdir().unwrap();
-        let extra = extra.iter().map(|word| (*word).to_owned()).collect();
-        let mut server = Self { kind, port: free_port(), extra, folder, process: None };
-        server.start_again();
-        server
+        for (name, bytes) in &setup.files {
+            std::fs::write(folder.path().join(name), bytes).unwrap();
+        }
+        let clock = setup.clock_us.map(|us| Clock::create(&folder.path().join("clock"), us));
+        let mut server = Self { setup, folder, clock, port: None, bus: None, process: None };
+        server.run()?;
+        Ok(server)
     }
 
-    /// Starts a server that was killed, on the same port.
+    /// Starts the process and waits until it is ready to serve. The error is its log.
+    fn run(&mut self) -> Result<(), String> {
+        assert!(self.process.is_none(), "the server runs already");
+        let config = self.dir().join("server.conf");
+        if self.setup.tcp {
+            self.port.get_or_insert_with(free_port);
+        }
+        if self.setup.slots.is_some() {
+            self.bus.get_or_insert_with(free_port);
+        }
+        std::fs::write(&config, self.setup.to_text(self.dir(), self.port, self.bus)).unwrap();
+        let _ = std::fs::remove_file(self.socket());
+        let log = OpenOptions::new().create(true).append(true).open(self.log_file()).unwrap();
+
+        let program = self.setup.program.as_deref().unwrap_or_else(|| self.setup.kind.path());
+        let mut command = match &self.setup.under[..] {
+            [] => Command::new(program),
+            [under, words @ ..] => {
+                let mut command = Command::new(under);
+                command.args(words).arg(program);
+                command
+            }
+        };
+        // Nothing of the environment of whoever runs the tests changes what a server does.
+        command.arg(config).env_clear().env("TZ", "UTC").env("LC_ALL", "C");
+        command.stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log);
+        if self.clock.is_some() {
+            command.env("LD_PRELOAD", c::clock()).env("SLUICE_TEST_CLOCK", self.dir().join("clock"));
+        } else if let Some(library) = &self.setup.preload {
+            command.env("LD_PRELOAD", library);
+        }
+        self.process = Some(spawn::spawn(command).unwrap());
+        self.wait_until_ready()?;
+        debug::pause(&self.setup.kind.name(), self.pid());
+        Ok(())
+    }
+
+    fn wait_until_ready(&mut self) -> Result<(), String> {
+        let end = Instant::now() + patience();
+        let mut client = loop {
+            if let Some(client) = self.answering() {
+                break client;
+            }
+            let running = self.process.as_mut().unwrap().try_wait().unwrap().is_none();
+            if !running || Instant::now() > end {
+                // It has ended and said why: `Drop` need not find out that it did.
+                self.process.take_if(|_| !running);
+                return Err(self.log());
+            }
+            thread::sleep(Duration::from_millis(1));
+        };
+        if let Some(slots) = &self.setup.slots {
+            if client.ask("CLUSTER INFO").text().contains("cluster_slots_assigned:0") {
+                for slots in slots {
+                    let line = format!("CLUSTER ADDSLOTSRANGE {} {}", slots.start(), slots.end());
+                    client.ask(&line).assert_ok();
+                }
+            }
+            if slots[..] == [0..=16_383] {
+                until("the cluster is up", || client.ask("CLUSTER INFO").text().contains("cluster_state:ok"));
+            }
+        }
+        if self.setup.replica {
+            until("the primary is copied", || client.info("replication", "master_link_status") == "up");
+        }
+        Ok(())
+    }
+
+    /// A connection, if the server is ready. It takes connections earlier: while it still loads its modules,
+    /// when it may yet give up, and its data, when it says -LOADING.
+    fn answering(&self) -> Option<Client> {
+        let mut client = Client::unix(&self.socket()).ok()?;
+        let answer = client.try_call(&["PING"]).ok()?;
+        (answer == Reply::Simple("PONG".to_owned())).then_some(client)
+    }
+
+    /// Sends the words of a line as one command on a connection of its own, as an operator with `redis-cli` does.
+    #[track_caller]
+    pub fn ask(&self, line: &str) -> Reply {
+        self.connect().ask(line)
+    }
+
+    /// A connection that speaks RESP2.
+    #[track_caller]
+    pub fn connect(&self) -> Client {
+        Client::unix(&self.socket()).expect("the server takes connections")
+    }
+
+    /// A connection that speaks RESP3.
+    #[track_caller]
+    pub fn connect_resp3(&self) -> Client {
+        let mut client = self.connect();
+        let hello = client.ask("HELLO 3");
+        assert!(matches!(hello, Reply::Map(_)), "no RESP3: {hello:?}");
+        client
+    }
+
+    /// A RESP2 connection over TCP, to a server set up with `tcp()`.
+    #[track_caller]
+    pub fn connect_tcp(&self) -> Client {
+        Client::tcp(self.port()).expect("the server takes connections")
+    }
+
+    /// Its port on 127.0.0.1, if it was set up with `tcp()`.
+    #[track_caller]
+    pub fn port(&self) -> u16 {
+        self.port.expect("a server set up with tcp()")
+    }
+
+    /// Its address as clients write it, if it was set up with `tcp()`.
+    #[track_caller]
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}/", self.port())
+    }
+
+    /// What it is a server of.
+    pub fn kind(&self) -> Kind {
+        self.setup.kind
+    }
+
+    /// The id of its process.
+    #[track_caller]
+    pub fn pid(&self) -> u32 {
+        self.process.as_ref().expect("a running server").id()
+    }
+
+    /// The folder with all that the server writes.
+    pub fn dir(&self) -> &Path {
+        self.folder.path()
+    }
+
+    /// All that it has logged in its life.
+    pub fn log(&self) -> String {
+        std::fs::read(self.log_file())
+            .map_or_else(|error| error.to_string(), |log| String::from_utf8_lossy(&log).into())
+    }
+
+    /// Sets the wall clock of a server set up with one; the next command sees it. `TIME` tells what it is.
+    #[track_caller]
+    pub fn set_clock_ms(&self, unix_ms: i64) {
+        self.set_clock_us(unix_ms * 1000);
+    }
+
+    /// The same in microseconds.
+    #[track_caller]
+    pub fn set_clock_us(&self, unix_us: i64) {
+        self.clock.as_ref().expect("a server set up with clock_ms or clock_us").set(unix_us);
+    }
+
+    /// Stops it without ending it: connections stay open, nothing is answered.
+    #[track_caller]
+    pub fn freeze(&self) {
+        spawn::signal(self.pid(), Signal::STOP);
+    }
+
+    /// Lets it go on.
+    #[track_caller]
+    pub fn thaw(&self) {
+        spawn::signal(self.pid(), Signal::CONT);
+    }
+
+    /// Ends the server as a crash does: no last word, no last write.
+    #[track_caller]
+    pub fn kill9(&mut self) {
+        let process = self.process.take().expect("a running server");
+        if let Err(status) = kill(process) {
+            panic!("{} had ended by itself: {status}\n{}", self.setup.kind.name(), self.log());
+        }
+    }
+
+    /// Ends the server by `SHUTDOWN <how>`, which is `SAVE` or `NOSAVE`, and waits.
+    #[track_caller]
+    pub fn shutdown(&mut self, how: &str) {
+        let mut client = self.connect();
+        client.send(&["SHUTDOWN", how]);
+        client.assert_closed();
+        let status = self.process.take().expect("a running server").wait().unwrap();
+        assert!(status.success(), "{status}\n{}", self.log());
+    }
+
+    /// Starts a server that was ended, in the same folder.
+    #[track_caller]
     pub fn start_again(&mut self) {
-        let log = File::options().create(true).append(true).open(self.folder.path().join("log")).unwrap();
-        let mut command = dies_with_us(&self.kind.program());
-        command.args(["--port", &self.port.to_string(), "--bind", "127.0.0.1", "--save", ""]);
-        command.args(["--dir", self.folder.path().to_str().unwrap()]).args(&self.extra);
-        command.env_clear().stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log);
-        self.process = Some(spawn(command));
-        until(&format!("{:?} answers:\n{}", self.kind, self.log()), || {
-            let ended = self.process.as_mut().unwrap().try_wait().unwrap();
-            assert!(ended.is_none(), "{:?} ended:\n{}", self.kind, self.log());
-            self.try_ask::<String>("PING").is_ok()
-        });
+        self.run().unwrap_or_else(|log| panic!("{} did not start again:\n{log}", self.setup.kind.name()));
+    }
+
+    /// Ends the server without saving and starts it again in the same folder.
+    #[track_caller]
+    pub fn restart(&mut self) {
+        self.shutdown("NOSAVE");
+        self.start_again();
+    }
+
+    /// Changes what the next `start_again` starts: `server.change(Setup::without_module)`.
+    pub fn change(&mut self, change: impl FnOnce(Setup) -> Setup) {
+        self.setup = change(self.setup.clone());
+    }
+
+    /// Waits until this replica has all that the primary has sent.
+    #[track_caller]
+    pub fn wait_for(&self, primary: &Self) {
+        let offset = primary.connect().info("replication", "master_repl_offset");
+        let mut client = self.connect();
+        until("the replica is up to date", || client.info("replication", "slave_repl_offset") == offset);
     }
 
     /// Removes its folder already: nothing drops a server that lives as long as the process.
     pub(crate) fn without_folder(self) -> Self {
-        let _ = std::fs::remove_dir_all(self.folder.path());
+        let _ = std::fs::remove_dir_all(self.dir());
         self
     }
 
-    /// Ends it as a crash does.
-    pub fn kill9(&mut self) {
-        let mut process = self.process.take().expect("a running server");
-        process.kill().unwrap();
-        process.wait().unwrap();
+    fn socket(&self) -> PathBuf {
+        self.dir().join("socket")
     }
 
-    /// Stops it without ending it: connections stay open, nothing is answered.
-    pub fn freeze(&self) {
-        self.signal("STOP");
-    }
-
-    /// Lets it go on.
-    pub fn thaw(&self) {
-        self.signal("CONT");
-    }
-
-    fn signal(&self, name: &str) {
-        let id = self.process.as_ref().expect("a running server").id().to_string();
-        assert!(Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
-    }
-
-    /// Its port on 127.0.0.1.
-    pub fn port(&self) -> u16 {
-        self.port
-    }
-
-    /// Its address for the `redis` crate.
-    pub fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/", self.port)
-    }
-
-    /// A client for it.
-    pub fn client(&self) -> redis::Client {
-        redis::Client::open(self.url()).unwrap()
-    }
-
-    /// Sends the words of a line as one command, as an operator with `redis-cli` does.
-    #[track_caller]
-    pub fn ask<T: redis::FromRedisValue>(&self, line: &str) -> T {
-        self.try_ask(line).unwrap_or_else(|error| panic!("{line}: {error}"))
-    }
-
-    fn try_ask<T: redis::FromRedisValue>(&self, line: &str) -> redis::RedisResult<T> {
-        let mut command = redis::Cmd::new();
-        line.split_whitespace().for_each(|word| {
-            command.arg(word);
-        });
-        // Without a timeout, as reads that have one do not go on by themselves after a signal, and one comes
-        // whenever a child of this process stops or ends.
-        command.query(&mut self.client().get_connection()?)
-    }
-
-    fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    fn log_file(&self) -> PathBuf {
+        self.dir().join("server.log")
     }
 }
 
 impl Drop for Server {
     fn drop(&mut self) {
-        if thread::panicking() {
-            eprintln!("log of {:?}:\n{}", self.kind, self.log());
+        let ended = self.process.take().map_or(Ok(()), kill);
+        let failed = thread::panicking();
+        if (failed || ended.is_err()) && debug::keeps() {
+            self.folder.disable_cleanup(true);
+            eprintln!("kept: {}", self.dir().display());
         }
-        if let Some(mut process) = self.process.take() {
-            let _ = process.kill();
-            let _ = process.wait();
+        if failed {
+            eprintln!("log of {}, {ended:?}:\n{}", self.setup.kind.name(), self.log());
+        } else if let Err(status) = ended {
+            panic!("{} had ended by itself: {status}\n{}", self.setup.kind.name(), self.log());
         }
     }
+}
+
+/// Kills the process and waits for it. An error says how it had ended before: its own end counts as soon as
+/// it has begun, also when its threads or its core dump still keep it.
+fn kill(mut process: Child) -> Result<(), ExitStatus> {
+    process.kill().unwrap();
+    let status = process.wait().unwrap();
+    if status.signal() == Some(Signal::KILL.as_raw()) { Ok(()) } else { Err(status) }
 }
 
 /// Asks again every millisecond until it is so.
 #[track_caller]
 pub fn until(what: &str, mut done: impl FnMut() -> bool) {
-    let end = Instant::now() + PATIENCE;
+    let end = Instant::now() + patience();
     while !done() {
-        assert!(Instant::now() < end, "still not so after {PATIENCE:?}: {what}");
+        assert!(Instant::now() < end, "still not so after {:?}: {what}", patience());
         thread::sleep(Duration::from_millis(1));
     }
-}
-
-type Order = (Command, Sender<Child>);
-
-/// Starts the command from a thread that lives as long as the process: the kernel kills a child when
-/// the *thread* that started it ends.
-fn spawn(command: Command) -> Child {
-    static SPAWNER: LazyLock<Sender<Order>> = LazyLock::new(|| {
-        let (orders, inbox) = mpsc::channel::<Order>();
-        thread::spawn(move || {
-            for (mut command, answer) in inbox {
-                answer.send(command.spawn().unwrap()).unwrap();
-            }
-        });
-        orders
-    });
-    let (answer, answers) = mpsc::channel();
-    SPAWNER.send((command, answer)).unwrap();
-    answers.recv().unwrap()
-}
-
-/// A command that is killed when the test process dies, also when that is interrupted and drops
-/// nothing. `setpriv` becomes the program; without it only `Drop` cleans up.
-fn dies_with_us(program: &Path) -> Command {
-    let setpriv = Path::new("/usr/bin/setpriv");
-    if !setpriv.exists() {
-        return Command::new(program);
-    }
-    let mut command = Command::new(setpriv);
-    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
-    command
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluice_testing::{Kind, on_both_servers};
+use sluice_testing::{Kind, Signal, on_both_servers};
 use tokio::time::{Instant, sleep};
 
 use crate::scene::{LOCK, Pace, Scene};
@@ -18,7 +18,7 @@ async fn a_killed_run_delays_the_next_by_its_lease_and_loses_nothing(kind: Kind)
     scene.partner.hold_up(2);
     let job = scene.job();
     scene.until_calls(3).await;
-    job.signal("KILL");
+    job.signal(Signal::KILL);
     assert_eq!(job.end().await.code, None);
     let killed = Instant::now();
     let left = lease_left(&scene);
@@ -50,7 +50,8 @@ async fn a_killed_run_delays_the_next_by_its_lease_and_loses_nothing(kind: Kind)
 
 /// What is left of the lease at the least, counted from before the question.
 fn lease_left(scene: &Scene) -> Duration {
-    let (held, _, ms): (u64, u64, u64) = scene.server.ask(&format!("LOCK.TRY {LOCK} somebody PX 1000"));
+    let reply = scene.server.ask(&format!("LOCK.TRY {LOCK} somebody PX 1000")).ints();
+    let [held, _, ms] = reply[..] else { panic!("{reply:?}") };
     assert_eq!(held, 0);
     Duration::from_millis(ms - 1) // it is rounded up
 }

@@ -1,7 +1,7 @@
 //! A holder that was paused beyond its lease does no harm.
 
 use axum::http::StatusCode;
-use sluice_testing::{Kind, on_both_servers};
+use sluice_testing::{Kind, Signal, on_both_servers};
 
 use crate::scene::{Pace, Scene};
 
@@ -19,7 +19,7 @@ async fn the_call_of_a_paused_holder_is_refused_by_the_fence_check(kind: Kind) {
     scene.partner.hold_up(1);
     let paused = scene.job();
     scene.until_calls(2).await;
-    paused.signal("STOP");
+    paused.signal(Signal::STOP);
     scene.until("the lease is over", Scene::lock_is_free).await;
     scene.make_events(15).await; // newer values for the same records
     let next = scene.run().await;
@@ -31,7 +31,7 @@ async fn the_call_of_a_paused_holder_is_refused_by_the_fence_check(kind: Kind) {
     assert!(calls[1].fence < calls[2].fence);
     assert_eq!(calls[1].status, Some(StatusCode::PRECONDITION_FAILED));
 
-    paused.signal("CONT");
+    paused.signal(Signal::CONT);
     let ended = paused.end().await;
     assert_eq!(ended.code, Some(3), "{}", ended.log);
     assert_eq!(scene.partner.calls().len(), calls.len(), "it went on:\n{}", ended.log);

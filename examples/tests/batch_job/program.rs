@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use sluice_testing::example;
+use sluice_testing::{Signal, example};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
@@ -34,9 +34,8 @@ impl Process {
         Self { child: command.spawn().unwrap(), log }
     }
 
-    pub(crate) fn signal(&self, name: &str) {
-        let id = self.child.id().expect("a running process").to_string();
-        assert!(std::process::Command::new("kill").args(["-s", name, &id]).status().unwrap().success());
+    pub(crate) fn signal(&self, signal: Signal) {
+        sluice_testing::signal(self.child.id().expect("a running process"), signal);
     }
 
     /// What it has logged so far.

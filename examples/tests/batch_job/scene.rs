@@ -46,7 +46,7 @@ pub(crate) struct Scene {
 
 impl Scene {
     pub(crate) async fn new(kind: Kind, pace: Pace) -> Self {
-        let server = Server::start(kind);
+        let server = Server::start_tcp(kind);
         let partner = Partner::start(&server.client(), pace.interval()).await;
         let folder = tempfile::Builder::new().prefix("sluice-").tempdir().unwrap();
         Self { server, partner, folder, pace, processes: AtomicUsize::new(0) }
@@ -148,6 +148,6 @@ impl Scene {
     }
 
     pub(crate) fn lock_is_free(&self) -> bool {
-        self.server.ask::<Option<redis::Value>>(&format!("LOCK.INFO {LOCK}")).is_none()
+        self.server.ask(&format!("LOCK.INFO {LOCK}")).is_null()
     }
 }

@@ -17,7 +17,7 @@ async fn a_run_whose_lock_an_operator_deletes_stops(kind: Kind) {
     scene.make_events(150).await;
     let job = scene.job();
     scene.until_calls(2).await;
-    assert_eq!(scene.server.ask::<u64>(&format!("DEL {LOCK}")), 1);
+    assert_eq!(scene.server.ask(&format!("DEL {LOCK}")).int(), 1);
 
     let ended = job.end().await;
     assert_eq!(ended.code, Some(3), "{}", ended.log);
@@ -65,7 +65,7 @@ async fn a_signal_lets_the_call_finish_and_frees_the_lock(kind: Kind) {
 async fn without_the_module_it_says_what_to_do(kind: Kind) {
     let scene = Scene::new(kind, Pace { interval_ms: 50, lease_ms: 6000 }).await;
     scene.make_events(5).await;
-    let bare = Server::start_without_module(kind);
+    let bare = Server::setup(kind).without_module().tcp().start();
     let ended = scene.job_with(&["--redis", &bare.url()]).end().await;
     assert_eq!(ended.code, Some(1), "{}", ended.log);
     assert!(ended.log.contains("load the module on every node"), "{}", ended.log);

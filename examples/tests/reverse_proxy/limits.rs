@@ -13,7 +13,7 @@ on_both_servers![
 ];
 
 async fn refuse_mode_says_what_the_limit_is_and_when_to_come_back(kind: Kind) {
-    let (server, upstream) = (Server::start(kind), Upstream::start().await);
+    let (server, upstream) = (Server::start_tcp(kind), Upstream::start().await);
     let words = "--rate 240/1h:2 --mode refuse --key header:x-api-key --deadline 10s";
     let proxy = Proxy::start(&server.url(), &upstream.url(), words).await;
     assert_eq!(proxy.get("/").await.status(), 400, "without the header");
@@ -37,11 +37,11 @@ async fn refuse_mode_says_what_the_limit_is_and_when_to_come_back(kind: Kind) {
         }
     }
     let key = format!("proxy:{}:header:x-api-key:b", upstream.host());
-    assert_eq!(server.ask::<i64>(&format!("EXISTS {key}")), 1);
+    assert_eq!(server.ask(&format!("EXISTS {key}")).int(), 1);
 }
 
 async fn each_client_behind_a_trusted_proxy_has_a_limit(kind: Kind) {
-    let (server, upstream) = (Server::start(kind), Upstream::start().await);
+    let (server, upstream) = (Server::start_tcp(kind), Upstream::start().await);
     let words = "--rate 1/1h --mode refuse --key ip --deadline 10s --trusted-proxy 10.0.0.0/8";
     let strict = Proxy::start(&server.url(), &upstream.url(), words).await;
     let words = format!("{words} --trusted-proxy 127.0.0.1 --prefix trusting:");
@@ -57,7 +57,7 @@ async fn each_client_behind_a_trusted_proxy_has_a_limit(kind: Kind) {
 }
 
 async fn a_longer_queue_than_the_longest_wait_is_refused(kind: Kind) {
-    let (server, upstream) = (Server::start(kind), Upstream::start().await);
+    let (server, upstream) = (Server::start_tcp(kind), Upstream::start().await);
     let words = "--rate 1/10m --max-wait 1s --deadline 10s";
     let proxy = Proxy::start(&server.url(), &upstream.url(), words).await;
     assert!(proxy.line.ends_with("others wait up to 1s; without Redis nothing passes"), "{}", proxy.line);
@@ -70,7 +70,7 @@ async fn a_longer_queue_than_the_longest_wait_is_refused(kind: Kind) {
 }
 
 async fn a_server_without_the_module_is_logged_and_passes_nothing(kind: Kind) {
-    let (server, upstream) = (Server::start_without_module(kind), Upstream::start().await);
+    let (server, upstream) = (Server::setup(kind).without_module().tcp().start(), Upstream::start().await);
     let words = "--rate 1/1s --on-outage open --deadline 10s";
     let proxy = Proxy::start(&server.url(), &upstream.url(), words).await;
     assert_eq!(proxy.get("/at/1").await.status(), 500);

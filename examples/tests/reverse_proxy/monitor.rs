@@ -39,7 +39,7 @@ pub(crate) fn first_turn(
     turns: u32,
     interval: std::time::Duration,
 ) -> std::time::Duration {
-    let stored: String = server.ask(&format!("GET {key}"));
-    let next: u64 = stored[..19].parse().unwrap();
+    let stored = server.ask(&format!("GET {key}"));
+    let next: u64 = stored.text()[..19].parse().unwrap();
     std::time::Duration::from_nanos(next) - interval * turns
 }

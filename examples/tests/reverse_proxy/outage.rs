@@ -24,7 +24,7 @@ async fn goes_on(server: &Server, proxy: &Proxy, outage: &str) {
     let start = Instant::now();
     loop {
         let response = proxy.get("/at/after").await;
-        if response.status() == 200 && server.ask::<i64>(&format!("EXISTS {outage}:all")) == 1 {
+        if response.status() == 200 && server.ask(&format!("EXISTS {outage}:all")).int() == 1 {
             assert!(response.headers().contains_key("ratelimit"));
             return;
         }
@@ -33,7 +33,7 @@ async fn goes_on(server: &Server, proxy: &Proxy, outage: &str) {
 }
 
 async fn without_redis_the_choice_applies_and_with_it_again_the_limit(kind: Kind) {
-    let (mut server, upstream) = (Server::start(kind), Upstream::start().await);
+    let (mut server, upstream) = (Server::start_tcp(kind), Upstream::start().await);
     let closed = start(&server, &upstream, "closed").await;
     let open = start(&server, &upstream, "open").await;
     let local = start(&server, &upstream, "local").await;
@@ -66,7 +66,7 @@ async fn without_redis_the_choice_applies_and_with_it_again_the_limit(kind: Kind
 }
 
 async fn a_proxy_may_start_before_redis(kind: Kind) {
-    let (mut server, upstream) = (Server::start(kind), Upstream::start().await);
+    let (mut server, upstream) = (Server::start_tcp(kind), Upstream::start().await);
     server.kill9();
     let proxy = start(&server, &upstream, "closed").await;
     assert_eq!(proxy.get("/at/before").await.status(), 503);

@@ -41,7 +41,7 @@ async fn three_proxies_send_sixty_requests_of_twenty_clients_evenly_and_in_order
     const INTERVAL: Duration = ms(100);
     /// How late a machine may let a program be before that is told apart from a fault of ours.
     const LATE: Duration = ms(5);
-    let (server, upstream) = (Server::start(kind), Upstream::start().await);
+    let (server, upstream) = (Server::start_tcp(kind), Upstream::start().await);
     let mut proxies = Vec::new();
     for _ in 0..3 {
         let words = format!("--rate 10/1s {PATIENT}");
@@ -92,7 +92,7 @@ async fn three_proxies_send_sixty_requests_of_twenty_clients_evenly_and_in_order
 
 async fn a_client_that_hangs_up_costs_no_turn_while_others_wait(kind: Kind) {
     const INTERVAL: Duration = ms(1000);
-    let (server, upstream) = (Server::start(kind), Upstream::start().await);
+    let (server, upstream) = (Server::start_tcp(kind), Upstream::start().await);
     let words = format!("--rate 1/1s --key header:x-queue {PATIENT}");
     let proxy = Proxy::start(&server.url(), &upstream.url(), &words).await;
     let mut gate = Gate { monitor: Monitor::start(&server).await, order: Vec::new() };

@@ -25,7 +25,7 @@ fn values<'a>(request: &'a Parts, name: &str) -> Vec<&'a str> {
 }
 
 async fn headers_are_kept_but_for_those_of_one_connection(kind: Kind) {
-    let (server, upstream) = (Server::start(kind), Upstream::start().await);
+    let (server, upstream) = (Server::start_tcp(kind), Upstream::start().await);
     let base = format!("{}/base", upstream.url());
     let proxy = Proxy::start(&server.url(), &base, WORDS).await;
     let response = proxy
@@ -60,7 +60,7 @@ async fn headers_are_kept_but_for_those_of_one_connection(kind: Kind) {
 
 /// The version of HTTP is that of one connection, not of the message.
 async fn an_old_upstream_costs_the_client_no_connection(kind: Kind) {
-    let (server, listener) = (Server::start(kind), TcpListener::bind("127.0.0.1:0").await.unwrap());
+    let (server, listener) = (Server::start_tcp(kind), TcpListener::bind("127.0.0.1:0").await.unwrap());
     let proxy =
         Proxy::start(&server.url(), &format!("http://{}", listener.local_addr().unwrap()), WORDS).await;
     let old = async {
@@ -74,7 +74,7 @@ async fn an_old_upstream_costs_the_client_no_connection(kind: Kind) {
 }
 
 async fn the_host_is_the_upstreams_or_the_clients_as_chosen(kind: Kind) {
-    let (server, upstream) = (Server::start(kind), Upstream::start().await);
+    let (server, upstream) = (Server::start_tcp(kind), Upstream::start().await);
     for (words, host) in [("", upstream.host()), ("--keep-host", "shop.example")] {
         let proxy = Proxy::start(&server.url(), &upstream.url(), &format!("{WORDS} {words}")).await;
         proxy.request("/").header("host", "shop.example").send().await.unwrap();
@@ -85,14 +85,14 @@ async fn the_host_is_the_upstreams_or_the_clients_as_chosen(kind: Kind) {
 }
 
 async fn an_upstream_that_does_not_answer_in_time_is_504(kind: Kind) {
-    let (server, upstream) = (Server::start(kind), Upstream::start().await);
+    let (server, upstream) = (Server::start_tcp(kind), Upstream::start().await);
     let words = format!("{WORDS} --timeout 200ms");
     let proxy = Proxy::start(&server.url(), &upstream.url(), &words).await;
     assert_eq!(proxy.get("/never").await.status(), 504);
 }
 
 async fn an_upstream_that_is_down_is_502(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let nobody = format!("http://127.0.0.1:{}", sluice_testing::free_port());
     let proxy = Proxy::start(&server.url(), &nobody, WORDS).await;
     let response = proxy.get("/").await;
@@ -101,7 +101,7 @@ async fn an_upstream_that_is_down_is_502(kind: Kind) {
 }
 
 async fn a_request_for_no_path_does_no_harm(kind: Kind) {
-    let (server, upstream) = (Server::start(kind), Upstream::start().await);
+    let (server, upstream) = (Server::start_tcp(kind), Upstream::start().await);
     let proxy = Proxy::start(&server.url(), &upstream.url(), WORDS).await;
     for (line, status) in [("OPTIONS *", "200"), ("CONNECT a:1", "501")] {
         let mut connection = TcpStream::connect(proxy.address()).await.unwrap();

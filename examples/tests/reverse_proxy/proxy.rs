@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 use reqwest::{Client, RequestBuilder, Response};
-use sluice_testing::example;
+use sluice_testing::{Signal, example, signal};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
@@ -63,8 +63,7 @@ impl Proxy {
 
     /// Asks it to stop, as a supervisor does.
     pub(crate) fn terminate(&self) {
-        let id = self.process.id().expect("a running proxy").to_string();
-        assert!(std::process::Command::new("kill").args(["-s", "TERM", &id]).status().unwrap().success());
+        signal(self.process.id().expect("a running proxy"), Signal::TERM);
     }
 
     /// How it ended, and what it had logged.

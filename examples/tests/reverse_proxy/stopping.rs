@@ -9,7 +9,7 @@ use crate::upstream::Upstream;
 on_both_servers![whoever_waits_is_served_before_it_ends, a_second_signal_ends_it_at_once];
 
 async fn whoever_waits_is_served_before_it_ends(kind: Kind) {
-    let (server, upstream) = (Server::start(kind), Upstream::start().await);
+    let (server, upstream) = (Server::start_tcp(kind), Upstream::start().await);
     let mut proxy = Proxy::start(&server.url(), &upstream.url(), "--rate 1/1s --deadline 10s").await;
     assert_eq!(proxy.get("/at/first").await.status(), 200);
     let mut monitor = Monitor::start(&server).await;
@@ -22,7 +22,7 @@ async fn whoever_waits_is_served_before_it_ends(kind: Kind) {
 }
 
 async fn a_second_signal_ends_it_at_once(kind: Kind) {
-    let (server, upstream) = (Server::start(kind), Upstream::start().await);
+    let (server, upstream) = (Server::start_tcp(kind), Upstream::start().await);
     let mut proxy = Proxy::start(&server.url(), &upstream.url(), "--rate 1/1s --deadline 10s").await;
     let mut monitor = Monitor::start(&server).await;
     let waiting = tokio::spawn(proxy.request("/never").send());

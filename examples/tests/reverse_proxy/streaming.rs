@@ -19,7 +19,7 @@ on_both_servers![a_request_streams, a_response_streams];
 const WORDS: &str = "--rate 100/1s --deadline 10s";
 
 async fn a_request_streams(kind: Kind) {
-    let (server, mut upstream) = (Server::start(kind), Upstream::start().await);
+    let (server, mut upstream) = (Server::start_tcp(kind), Upstream::start().await);
     let proxy = Proxy::start(&server.url(), &upstream.url(), WORDS).await;
     let (chunks, source) = unbounded_channel();
     let body = Body::wrap_stream(UnboundedReceiverStream::new(source).map(Ok::<Bytes, Infallible>));
@@ -34,7 +34,7 @@ async fn a_request_streams(kind: Kind) {
 }
 
 async fn a_response_streams(kind: Kind) {
-    let (server, mut upstream) = (Server::start(kind), Upstream::start().await);
+    let (server, mut upstream) = (Server::start_tcp(kind), Upstream::start().await);
     let proxy = Proxy::start(&server.url(), &upstream.url(), WORDS).await;
     upstream.download.send(Bytes::from("one")).unwrap();
     let mut response = proxy.get("/download").await;

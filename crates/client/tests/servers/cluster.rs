@@ -25,7 +25,7 @@ async fn a_cluster_is_as_good_as_one_server(kind: Kind) {
     for key in ["a", "b", "c", "d", "e"] {
         all_commands(client.get_async_connection().await.unwrap(), key).await;
     }
-    let used: Vec<usize> = cluster.nodes.iter().map(|node| node.ask("DBSIZE")).collect();
+    let used: Vec<_> = cluster.nodes.iter().map(|node| node.ask("DBSIZE").int()).collect();
     assert!(used.iter().all(|keys| *keys > 0), "{used:?}");
 
     limiter(&client).await;

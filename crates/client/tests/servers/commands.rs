@@ -21,7 +21,7 @@ on_both_servers![
 ];
 
 async fn on_a_plain_connection(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     tokio::task::spawn_blocking(move || {
         let mut connection = server.client().get_connection().unwrap();
         let limits = Limit::per_second(10).burst(20).and(Limit::per_hour(1000).cost(3));
@@ -86,23 +86,23 @@ pub(crate) async fn all_commands(mut connection: impl ConnectionLike + Send, key
 }
 
 async fn on_a_multiplexed_connection(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     all_commands(crate::connect(&server.client()).await, "k").await;
 }
 
 async fn on_a_manager(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     all_commands(server.client().get_connection_manager().await.unwrap(), "k").await;
 }
 
 async fn on_resp3(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let client = redis::Client::open(format!("{}?protocol=resp3", server.url())).unwrap();
     all_commands(crate::connect(&client).await, "k").await;
 }
 
 async fn in_a_pipeline_and_a_transaction(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let mut connection = crate::connect(&server.client()).await;
     let limit = Limit::per_hour(2);
     for pipeline in [&mut redis::pipe(), redis::pipe().atomic()] {
@@ -116,14 +116,14 @@ async fn in_a_pipeline_and_a_transaction(kind: Kind) {
             .unwrap();
         assert!(first.decision().is_granted() && lock.is_held() && released);
         assert!(matches!(forced.forced(), Decision::Forced { over, .. } if !over.is_zero()));
-        server.ask::<()>("DEL k");
+        server.ask("DEL k").int();
     }
 }
 
 async fn errors_say_what_to_do(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let mut connection = crate::connect(&server.client()).await;
-    server.ask::<()>("LPUSH list 1");
+    server.ask("LPUSH list 1").int();
     let error = connection.ratelimit_acquire("list", Limit::per_second(1)).await.unwrap_err();
     assert!(matches!(error, Error::WrongType(_)), "{error}");
     let long = Duration::from_secs(3600);
@@ -135,7 +135,7 @@ async fn errors_say_what_to_do(kind: Kind) {
     let error = connection.lock_try("k", "", LEASE, 1).await.unwrap_err();
     assert!(matches!(error, Error::Redis(_)) && error.to_string().contains("owner"), "{error}");
 
-    let bare = Server::start_without_module(kind);
+    let bare = Server::setup(kind).without_module().tcp().start();
     let mut connection = crate::connect(&bare.client()).await;
     let error = connection.ratelimit_acquire("k", Limit::per_second(1)).await.unwrap_err();
     assert!(error.is_module_missing() && error.to_string().contains("loadmodule"), "{error}");

@@ -25,7 +25,7 @@ async fn limiter(server: &Server, limits: impl Into<Limits>) -> Limiter<redis::a
 }
 
 async fn replicas_wait_in_turn(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let limit = Limit::per_second(20).burst(1);
     let (a, b) = (limiter(&server, limit).await, limiter(&server, limit).await);
     let start = Instant::now();
@@ -47,7 +47,7 @@ async fn replicas_wait_in_turn(kind: Kind) {
 }
 
 async fn one_who_hangs_up_costs_no_turn_while_others_wait(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let limiter = limiter(&server, Limit::per(1, ms(300))).await;
     assert!(limiter.acquire("k").await.unwrap().is_granted());
     let start = Instant::now();
@@ -64,7 +64,7 @@ async fn one_who_hangs_up_costs_no_turn_while_others_wait(kind: Kind) {
 }
 
 async fn the_last_turn_goes_back(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let limiter = limiter(&server, Limit::per_hour(60)).await.with(Limit::per_minute(2).burst(1));
     assert!(limiter.acquire("k").await.unwrap().is_granted());
     assert!(timeout(ms(50), limiter.acquire("k")).await.is_err());
@@ -76,7 +76,7 @@ async fn the_last_turn_goes_back(kind: Kind) {
 
 async fn a_call_is_settled(kind: Kind) {
     const LLM: Limits = Limit::per_hour(60).and(Limit::per_hour(90_000).cost(1500));
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let limiter = limiter(&server, LLM).await;
     let mut connection = crate::connect(&server.client()).await;
     for (actual, left) in [([1, 1720], 88_280), ([1, 700], 87_580), ([0, 1500], 86_080)] {
@@ -91,13 +91,13 @@ async fn a_call_is_settled(kind: Kind) {
 }
 
 async fn a_longer_wait_than_the_server_allows_is_an_error(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let limiter = limiter(&server, Limit::per_second(1)).await.max_wait(Duration::from_secs(3600));
     assert!(matches!(limiter.acquire("k").await, Err(Error::MaxWait(_))));
 }
 
 async fn a_server_without_the_module_is_no_outage(kind: Kind) {
-    let server = Server::start_without_module(kind);
+    let server = Server::setup(kind).without_module().tcp().start();
     let connection = crate::connect(&server.client()).await;
     let limiter = Limiter::new(connection, Limit::per_second(1), Outage::Open).deadline(ms(5000));
     assert!(limiter.acquire("k").await.unwrap_err().is_module_missing());

@@ -30,11 +30,11 @@ on_both_servers![
 ];
 
 fn free(server: &Server, key: &str) -> bool {
-    server.ask::<usize>(&format!("EXISTS {key}")) == 0
+    server.ask(&format!("EXISTS {key}")).int() == 0
 }
 
 async fn a_lock_is_held_by_one_and_released(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let locks = Locks::with_deadline(server.client(), ms(10_000)).label("test");
     let lock = locks.lock("l").ttl(ms(60_000));
     let guard = lock.try_acquire().await.unwrap().acquired().unwrap();
@@ -47,12 +47,12 @@ async fn a_lock_is_held_by_one_and_released(kind: Kind) {
     assert!(free(&server, "l"));
     let again = lock.try_acquire().await.unwrap().acquired().unwrap();
     assert!(Some(again.fence()) > fence);
-    server.ask::<()>("DEL l");
+    server.ask("DEL l").int();
     assert!(!again.release().await.unwrap(), "it was held no more");
 }
 
 async fn a_semaphore_is_held_by_as_many(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").holders(2);
     let (a, b) = (lock.try_acquire().await.unwrap(), lock.try_acquire().await.unwrap());
     assert!(lock.try_acquire().await.unwrap().acquired().is_none());
@@ -60,10 +60,10 @@ async fn a_semaphore_is_held_by_as_many(kind: Kind) {
 }
 
 async fn the_guard_knows_how_long_it_holds_for_certain(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(400));
     let guard = lock.try_acquire().await.unwrap().acquired().unwrap();
-    let left: u64 = server.ask("PTTL l");
+    let left = u64::try_from(server.ask("PTTL l").int()).unwrap();
     assert!(guard.valid_for() <= ms(400) && guard.valid_for() > ms(200));
     assert!(guard.valid_for() <= ms(left) + ms(1), "never more than the server grants");
     assert!(guard.extend(ms(100)).await.unwrap(), "it may shorten");
@@ -75,7 +75,7 @@ async fn the_guard_knows_how_long_it_holds_for_certain(kind: Kind) {
 }
 
 async fn keep_alive_renews_until_the_guard_is_gone(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(300));
     let mut guard = lock.try_acquire().await.unwrap().acquired().unwrap();
     guard.keep_alive();
@@ -88,7 +88,7 @@ async fn keep_alive_renews_until_the_guard_is_gone(kind: Kind) {
 }
 
 async fn case_55_a_renewal_that_fails_twice_is_tried_again(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let (network, faults) = Flaky::new(server.client());
     let lock = Locks::with_deadline(network, ms(10_000)).lock("l").ttl(ms(4500));
     let mut guard = lock.try_acquire().await.unwrap().acquired().unwrap();
@@ -109,12 +109,12 @@ async fn case_55_a_renewal_that_fails_twice_is_tried_again(kind: Kind) {
 }
 
 async fn case_56_a_lock_that_is_gone_is_lost_at_once(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let (network, faults) = Flaky::new(server.client());
     let lock = Locks::with_deadline(network, ms(10_000)).lock("l").ttl(ms(900));
     let mut guard = lock.try_acquire().await.unwrap().acquired().unwrap();
     guard.keep_alive();
-    server.ask::<()>("DEL l");
+    server.ask("DEL l").int();
     let start = Instant::now();
     guard.lost().await;
     assert!(start.elapsed() < ms(880), "with the first renewal: {:?}", start.elapsed());
@@ -123,7 +123,7 @@ async fn case_56_a_lock_that_is_gone_is_lost_at_once(kind: Kind) {
 }
 
 async fn case_57_without_any_answer_it_is_lost_when_the_lease_ends(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(600));
     let mut guard = lock.try_acquire().await.unwrap().acquired().unwrap();
     guard.keep_alive();
@@ -137,7 +137,7 @@ async fn case_57_without_any_answer_it_is_lost_when_the_lease_ends(kind: Kind) {
 }
 
 async fn case_58_a_release_that_is_cancelled_still_happens(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(60_000));
     let guard = lock.try_acquire().await.unwrap().acquired().unwrap();
     server.freeze();
@@ -147,7 +147,7 @@ async fn case_58_a_release_that_is_cancelled_still_happens(kind: Kind) {
 }
 
 async fn case_59_a_dropped_guard_releases_inside_and_outside_of_the_runtime(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(60_000));
     let start = Instant::now();
     drop(lock.try_acquire().await.unwrap().acquired().unwrap());
@@ -174,7 +174,7 @@ async fn case_59_a_dropped_guard_releases_inside_and_outside_of_the_runtime(kind
 }
 
 async fn case_61_a_guard_dropped_during_a_renewal_stays_released(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(900));
     let mut guard = lock.try_acquire().await.unwrap().acquired().unwrap();
     guard.keep_alive();
@@ -189,7 +189,7 @@ async fn case_61_a_guard_dropped_during_a_renewal_stays_released(kind: Kind) {
 }
 
 async fn a_lost_answer_is_asked_for_again(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let (network, faults) = Flaky::new(server.client());
     let lock = Locks::with_deadline(network, ms(10_000)).lock("l").ttl(ms(60_000));
     faults.lose.store(1, Ordering::SeqCst);
@@ -204,7 +204,7 @@ async fn a_lost_answer_is_asked_for_again(kind: Kind) {
 }
 
 async fn a_release_that_fails_gives_the_guard_back(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let (network, faults) = Flaky::new(server.client());
     let lock = Locks::with_deadline(network, ms(10_000)).lock("l").ttl(ms(60_000));
     let guard = lock.try_acquire().await.unwrap().acquired().unwrap();
@@ -216,7 +216,7 @@ async fn a_release_that_fails_gives_the_guard_back(kind: Kind) {
 }
 
 async fn an_attempt_that_is_dropped_holds_nothing(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(60_000));
     drop(lock.try_acquire().await.unwrap()); // connected
     server.freeze();

@@ -14,7 +14,7 @@ const fn ms(ms: u64) -> Duration {
 on_both_servers![a_dead_server_is_survived_and_nothing_stale_is_sent, a_hung_server_costs_the_deadline_only];
 
 async fn a_dead_server_is_survived_and_nothing_stale_is_sent(kind: Kind) {
-    let mut server = Server::start(kind);
+    let mut server = Server::start_tcp(kind);
     let config = ConnectionManagerConfig::new().set_min_delay(ms(20)).set_max_delay(ms(100));
     let connection = server.client().get_connection_manager_with_config(config).await.unwrap();
     let closed = Limiter::new(connection.clone(), Limit::per_hour(100), Outage::Closed).deadline(ms(50));
@@ -34,11 +34,11 @@ async fn a_dead_server_is_survived_and_nothing_stale_is_sent(kind: Kind) {
         assert!(start.elapsed() < ms(20_000), "it goes on");
         sleep(ms(20)).await;
     }
-    assert_eq!(server.ask::<usize>("EXISTS stale"), 0);
+    assert_eq!(server.ask("EXISTS stale").int(), 0);
 }
 
 async fn a_hung_server_costs_the_deadline_only(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let connection = crate::connect(&server.client()).await;
     let limiter = Limiter::new(connection, Limit::per_hour(100), Outage::local(2)).deadline(ms(50));
     assert!(limiter.acquire("k").await.unwrap().is_granted());

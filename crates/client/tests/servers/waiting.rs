@@ -25,7 +25,7 @@ fn waiters(server: &Server) -> String {
 }
 
 async fn a_wait_ends_with_the_lock(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(60_000));
     let held = lock.try_acquire().await.unwrap().acquired().unwrap();
     let waiter = tokio::spawn({
@@ -42,7 +42,7 @@ async fn a_wait_ends_with_the_lock(kind: Kind) {
 }
 
 async fn a_wait_that_is_over_is_a_value(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(60_000));
     let held = lock.try_acquire().await.unwrap().acquired().unwrap();
     let start = Instant::now();
@@ -54,7 +54,7 @@ async fn a_wait_that_is_over_is_a_value(kind: Kind) {
 }
 
 async fn a_wait_may_be_longer_than_the_lease_and_than_any_timeout(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let locks = Locks::with_deadline(server.client(), ms(200));
     let held = locks.lock("l").ttl(ms(60_000)).try_acquire().await.unwrap().acquired().unwrap();
     let lock = locks.lock("l").ttl(ms(400));
@@ -66,7 +66,7 @@ async fn a_wait_may_be_longer_than_the_lease_and_than_any_timeout(kind: Kind) {
 }
 
 async fn waiters_come_up_in_order(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(60_000));
     let held = lock.try_acquire().await.unwrap().acquired().unwrap();
     let (report, mut reports) = tokio::sync::mpsc::unbounded_channel();
@@ -92,7 +92,7 @@ async fn waiters_come_up_in_order(kind: Kind) {
 }
 
 async fn case_60_a_wait_that_is_dropped_holds_nothing_later(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(60_000));
     let held = lock.try_acquire().await.unwrap().acquired().unwrap();
     assert!(timeout(ms(100), lock.acquire(ms(20_000))).await.is_err());
@@ -104,15 +104,15 @@ async fn case_60_a_wait_that_is_dropped_holds_nothing_later(kind: Kind) {
     );
     assert!(held.release().await.unwrap());
     sleep(ms(1000)).await;
-    assert_eq!(server.ask::<usize>("EXISTS l"), 0);
+    assert_eq!(server.ask("EXISTS l").int(), 0);
     until("its connections are closed", || {
-        server.ask::<String>("CLIENT LIST").lines().all(|line| !line.contains("cmd=lock.acquire"))
+        server.ask("CLIENT LIST").text().lines().all(|line| !line.contains("cmd=lock.acquire"))
     });
 }
 
 /// The grant, the drop and the RELEASEs race each other.
 async fn dropped_waits_at_any_moment_hold_nothing(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(60_000));
     for round in 0..60_u64 {
         let held = lock.try_acquire().await.unwrap().acquired().expect("free again");
@@ -129,13 +129,13 @@ async fn dropped_waits_at_any_moment_hold_nothing(kind: Kind) {
             waiter.await.unwrap();
         }
         let start = Instant::now();
-        until("nobody holds it or waits", || server.ask::<redis::Value>("LOCK.INFO l") == redis::Value::Nil);
+        until("nobody holds it or waits", || server.ask("LOCK.INFO l").is_null());
         assert!(start.elapsed() < ms(3000), "{:?}", start.elapsed());
     }
 }
 
 async fn a_server_that_is_gone_ends_the_wait(kind: Kind) {
-    let mut server = Server::start(kind);
+    let mut server = Server::start_tcp(kind);
     let lock = Locks::with_deadline(server.client(), ms(300)).lock("l").ttl(ms(60_000));
     let held = lock.try_acquire().await.unwrap().acquired().unwrap();
     let waiter = tokio::spawn({

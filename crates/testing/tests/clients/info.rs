@@ -16,13 +16,13 @@ fn valkey_9_1() {
 
 fn info_tells_who_holds_a_lock(kind: Kind) {
     for language in [Language::Python, Language::Node, Language::Php] {
-        let server = Server::start(kind);
+        let server = Server::start_tcp(kind);
         let ended = language.start("info", &server.url()).end();
         assert!(ended.ok, "{language:?}: {ended:?}");
         assert_eq!(ended.said(""), ["0 wait for it"], "{language:?}: {ended:?}");
 
         for owner in ["first", "second"] {
-            server.ask::<()>(&format!("LOCK.TRY lock:nightly {owner} PX 60000 HOLDERS 2"));
+            server.ask(&format!("LOCK.TRY lock:nightly {owner} PX 60000 HOLDERS 2")).ints();
         }
         let ended = language.start("info", &server.url()).end();
         assert!(ended.ok, "{language:?}: {ended:?}");

@@ -23,7 +23,7 @@ pub(crate) fn keeps_its_promises(language: Language, kind: Kind) {
 
 fn two_programs_share_the_pace(language: Language, kind: Kind) {
     const AHEAD: u32 = 7;
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let start = Instant::now();
     reserve(&server, AHEAD); // so that they wait from their first call on
     let programs = [(); 2].map(|()| language.start("limiter", &server.url()));
@@ -41,23 +41,23 @@ fn two_programs_share_the_pace(language: Language, kind: Kind) {
 
 fn reserve(server: &Server, turns: u32) {
     for _ in 0..turns {
-        server.ask::<()>("RATELIMIT.ACQUIRE partner:api LIMIT 5 EX 1 BURST 1 MAXWAIT 60000");
+        server.ask("RATELIMIT.ACQUIRE partner:api LIMIT 5 EX 1 BURST 1 MAXWAIT 60000").ints();
     }
 }
 
 fn too_long_a_queue_is_refused(language: Language, kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     reserve(&server, 100);
-    let before: String = server.ask("GET partner:api");
+    let before = server.ask("GET partner:api");
     let ended = language.start("limiter", &server.url()).end();
     assert!(ended.ok, "{ended:?}");
     let retry = ended.retry_ms("refused, retry in ");
     assert!((1..=20_000).contains(&retry), "{ended:?}");
-    assert_eq!(server.ask::<String>("GET partner:api"), before, "a refusal takes nothing");
+    assert_eq!(server.ask("GET partner:api"), before, "a refusal takes nothing");
 }
 
 fn without_the_module_it_says_so(language: Language, kind: Kind) {
-    let server = Server::start_without_module(kind);
+    let server = Server::setup(kind).without_module().tcp().start();
     let ended = language.start("limiter", &server.url()).end();
     assert!(!ended.ok, "{ended:?}");
     assert!(ended.complaints.contains("the server lacks the module: load libsluice.so"), "{ended:?}");

@@ -3,8 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use redis::Value;
-use sluice_testing::{Kind, Server, until};
+use sluice_testing::{Kind, Reply, Server, until};
 
 use crate::language::Language;
 
@@ -21,32 +20,39 @@ pub(crate) fn keeps_its_promises(language: Language, kind: Kind) {
 }
 
 /// The fence of the newest holder; none if the lock is free.
-fn fence(server: &Server) -> Option<u64> {
-    let info = server.ask::<Option<Vec<Value>>>(&format!("LOCK.INFO {KEY}"))?;
-    let holders: Vec<Vec<Value>> = redis::from_redis_value(info[1].clone()).unwrap();
-    // owner, its name, fence, its number, ...
-    holders.last().map(|holder| redis::from_redis_value(holder[3].clone()).unwrap())
+fn fence(server: &Server) -> Option<i64> {
+    let holders = field(server, "holders")?;
+    let newest = holders.array().last()?.pairs();
+    newest.iter().find(|(name, _)| name.text() == "fence").map(|(_, fence)| fence.int())
 }
 
-fn waiters(server: &Server) -> u64 {
-    let info = server.ask::<Option<Vec<Value>>>(&format!("LOCK.INFO {KEY}"));
-    info.map_or(0, |info| redis::from_redis_value(info[3].clone()).unwrap())
+fn waiters(server: &Server) -> i64 {
+    field(server, "waiters").map_or(0, |waiters| waiters.int())
+}
+
+/// What LOCK.INFO tells under this name; nothing if the lock is free.
+fn field(server: &Server, name: &str) -> Option<Reply> {
+    let info = server.ask(&format!("LOCK.INFO {KEY}"));
+    if info.is_null() {
+        return None;
+    }
+    info.pairs().into_iter().find(|(found, _)| found.text() == name).map(|(_, value)| value)
 }
 
 /// Takes the lock for a minute; answers the fence.
-fn take(server: &Server, owner: &str) -> u64 {
-    let (held, fence, _): (u64, u64, u64) = server.ask(&format!("LOCK.TRY {KEY} {owner} PX 60000"));
-    assert_eq!(held, 1);
+fn take(server: &Server, owner: &str) -> i64 {
+    let reply = server.ask(&format!("LOCK.TRY {KEY} {owner} PX 60000")).ints();
+    let [1, fence, _] = reply[..] else { panic!("not granted: {reply:?}") };
     fence
 }
 
 /// The fence in a line such as "step 1 with fence 1795303000191566".
-fn fence_of(rest: &str) -> u64 {
+fn fence_of(rest: &str) -> i64 {
     rest.strip_prefix(" with fence ").unwrap().parse().unwrap()
 }
 
 fn it_is_held_beyond_its_first_lease_and_released(language: Language, kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let mut program = language.start("lock", &server.url());
     let first = fence_of(&program.until("step 1"));
     assert_eq!(fence(&server), Some(first));
@@ -60,11 +66,11 @@ fn it_is_held_beyond_its_first_lease_and_released(language: Language, kind: Kind
 }
 
 fn it_waits_its_turn_in_the_server(language: Language, kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let before = take(&server, "before");
     let mut program = language.start("lock", &server.url());
     until("it waits", || waiters(&server) == 1);
-    assert_eq!(server.ask::<u64>(&format!("LOCK.RELEASE {KEY} before")), 1);
+    assert_eq!(server.ask(&format!("LOCK.RELEASE {KEY} before")).int(), 1);
     assert!(fence_of(&program.until("step 1")) > before);
     let ended = program.end();
     assert!(ended.ok, "{ended:?}");
@@ -72,7 +78,7 @@ fn it_waits_its_turn_in_the_server(language: Language, kind: Kind) {
 }
 
 fn a_wait_has_an_end(language: Language, kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let other = take(&server, "other");
     let start = Instant::now();
     let ended = language.start("lock", &server.url()).end();
@@ -83,10 +89,10 @@ fn a_wait_has_an_end(language: Language, kind: Kind) {
 }
 
 fn a_lost_lock_stops_the_work_and_is_left_to_its_new_holder(language: Language, kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let mut program = language.start("lock", &server.url());
     program.until("step 2");
-    assert_eq!(server.ask::<u64>(&format!("DEL {KEY}")), 1);
+    assert_eq!(server.ask(&format!("DEL {KEY}")).int(), 1);
     let next = take(&server, "next");
     let ended = program.end();
     assert!(!ended.ok, "{ended:?}");

@@ -13,7 +13,7 @@ on_both_servers![
 ];
 
 async fn in_an_outage_the_choice_of_the_limiter_applies(kind: Kind) {
-    let mut server = Server::start(kind);
+    let mut server = Server::start_tcp(kind);
     let limit = Limit::per_hour(2);
     let connection =
         server.client().get_multiplexed_async_connection().await.expect("a server that has just started");
@@ -47,7 +47,7 @@ async fn in_an_outage_the_choice_of_the_limiter_applies(kind: Kind) {
 }
 
 async fn without_the_module_nothing_passes_whatever_was_chosen(kind: Kind) {
-    let server = Server::start_without_module(kind);
+    let server = Server::setup(kind).without_module().tcp().start();
     let connection =
         server.client().get_multiplexed_async_connection().await.expect("a server that has just started");
     let limiter = Limiter::new(connection, Limit::per_hour(2), Outage::Open).deadline(ms(5000));
@@ -58,9 +58,9 @@ async fn without_the_module_nothing_passes_whatever_was_chosen(kind: Kind) {
 }
 
 async fn a_key_that_holds_something_else_is_an_error_of_ours(kind: Kind) {
-    let server = Server::start(kind);
-    server.ask::<()>("SET k v");
+    let server = Server::start_tcp(kind);
+    server.ask("SET k v").assert_ok();
     let app = App::behind(RateLimitLayer::refuse(limiter(&server, Limit::per_hour(2)).await, "k")).await;
     assert_eq!(app.get("/a").await.status(), 500);
-    assert_eq!(server.ask::<String>("GET k"), "v");
+    assert_eq!(server.ask("GET k").text(), "v");
 }

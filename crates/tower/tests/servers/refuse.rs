@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 use sluice_client::{Limit, Limits};
-use sluice_testing::{Kind, Server, on_both_servers};
+use sluice_testing::{Kind, Reply, Server, on_both_servers};
 use sluice_tower::{ClientIp, Key, RateLimitLayer, Refusal, WithoutKey};
 
 use crate::app::{App, header, limiter, ms, standing, within_a_minute};
@@ -22,7 +22,7 @@ on_both_servers![
 const TWO: Limit = Limit::per_hour(2);
 
 async fn the_headers_tell_where_a_caller_stands(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let app = App::behind(RateLimitLayer::refuse(limiter(&server, TWO).await, "k").prefix("api:")).await;
 
     for remaining in [1, 0] {
@@ -44,11 +44,12 @@ async fn the_headers_tell_where_a_caller_stands(kind: Kind) {
         r#"{"type":"https://iana.org/assignments/http-problem-types#quota-exceeded","violated-policies":["default"],"title":"Too many requests","status":429}"#
     );
     assert_eq!(app.reached(), 2);
-    assert_eq!(server.ask::<Vec<String>>("KEYS *"), ["api:k"]);
+    let keys = server.ask("KEYS *");
+    assert_eq!(keys.array().iter().map(Reply::text).collect::<Vec<_>>(), ["api:k"]);
 }
 
 async fn what_costs_more_than_the_burst_has_no_retry_after(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let app = App::behind(RateLimitLayer::refuse(limiter(&server, TWO.cost(3)).await, "k")).await;
     let response = app.get("/a").await;
     assert_eq!(response.status(), 429);
@@ -57,7 +58,7 @@ async fn what_costs_more_than_the_burst_has_no_retry_after(kind: Kind) {
 }
 
 async fn of_several_limits_the_one_that_decided_is_named(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let limits = Limit::per_hour(60).burst(3).and(TWO);
     let layer = RateLimitLayer::refuse(limiter(&server, limits).await, "k").policies(["calm", "hour"]);
     let app = App::behind(layer).await;
@@ -76,7 +77,7 @@ async fn of_several_limits_the_one_that_decided_is_named(kind: Kind) {
 }
 
 async fn each_client_behind_a_trusted_proxy_has_a_bucket_and_cannot_choose_another(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let limiter = limiter(&server, TWO).await;
     let open = App::behind(RateLimitLayer::refuse(limiter.clone(), ClientIp::new())).await;
     let trusting = ClientIp::new().trust(["127.0.0.0/8".parse().unwrap()]);
@@ -106,7 +107,7 @@ async fn each_client_behind_a_trusted_proxy_has_a_bucket_and_cannot_choose_anoth
 }
 
 async fn a_request_without_a_key_is_refused_or_passes_as_chosen(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let name = HeaderName::from_static("x-api-key");
     let layer = RateLimitLayer::refuse(limiter(&server, TWO).await, Key::header(name));
 
@@ -133,7 +134,7 @@ async fn a_request_without_a_key_is_refused_or_passes_as_chosen(kind: Kind) {
 async fn limits_and_costs_are_chosen_for_each_request(kind: Kind) {
     // Of both, a token an hour comes back.
     const PLAN: Limits = Limit::per(60, ms(60 * 3_600_000)).and(Limit::per(90_000, ms(90_000 * 3_600_000)));
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let layer = RateLimitLayer::refuse(limiter(&server, TWO).await, Key::path())
         .policies(["requests", "tokens"])
         .limits(|request| {
@@ -157,7 +158,7 @@ async fn limits_and_costs_are_chosen_for_each_request(kind: Kind) {
 }
 
 async fn the_answer_to_what_is_refused_can_be_another(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let layer = RateLimitLayer::refuse(limiter(&server, Limit::per_hour(1)).await, "k").without_headers();
     let layer = layer.respond_with(|refusal, request| {
         let Refusal::Limited { decision, policy } = refusal else { return refusal.response() };
@@ -179,7 +180,7 @@ async fn the_answer_to_what_is_refused_can_be_another(kind: Kind) {
 }
 
 async fn two_layers_say_both_what_they_know(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let limiter = limiter(&server, TWO).await;
     let inner = RateLimitLayer::refuse(limiter.clone(), Key::path()).policies(["path"]);
     let outer = RateLimitLayer::refuse(limiter.with(Limit::per_hour(60)), "all").policies(["all"]);

@@ -18,12 +18,12 @@ on_both_servers![
 
 /// What is left of the turns that are taken, as the server sees it.
 fn queue_ms(server: &Server, key: &str) -> i64 {
-    let reply: Vec<i64> = server.ask(&format!("RATELIMIT.PEEK {key} LIMIT 1 EX 600 COST 0"));
+    let reply = server.ask(&format!("RATELIMIT.PEEK {key} LIMIT 1 EX 600 COST 0")).ints();
     reply[4]
 }
 
 async fn requests_wait_their_turn_over_all_processes(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let limit = Limit::per_second(20).burst(1);
     let (mut apps, mut requests) = (Vec::new(), JoinSet::new());
     for _ in 0..2 {
@@ -46,7 +46,7 @@ async fn requests_wait_their_turn_over_all_processes(kind: Kind) {
 }
 
 async fn a_longer_queue_than_the_longest_wait_is_refused_at_once(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let limiter = limiter(&server, Limit::per(1, ms(600_000))).await.max_wait(ms(30_000));
     let app = App::behind(RateLimitLayer::wait(limiter, Key::path())).await;
     assert_eq!(app.get("/a").await.status(), 200);
@@ -57,9 +57,9 @@ async fn a_longer_queue_than_the_longest_wait_is_refused_at_once(kind: Kind) {
 }
 
 async fn who_hangs_up_gives_the_turn_up(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let limiter = limiter(&server, Limit::per(1, ms(600_000))).await.max_wait(ms(3_000_000));
-    server.ask::<()>("CONFIG SET sluice.max-wait-ms 3000000");
+    server.ask("CONFIG SET sluice.max-wait-ms 3000000").assert_ok();
     let app = App::behind(RateLimitLayer::wait(limiter, "k")).await;
     assert_eq!(app.get("/a").await.status(), 200);
     let mut waiting = JoinSet::new();
@@ -73,7 +73,7 @@ async fn who_hangs_up_gives_the_turn_up(kind: Kind) {
 }
 
 async fn a_wait_that_the_server_does_not_allow_is_an_error_of_ours(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::start_tcp(kind);
     let limiter = limiter(&server, Limit::per_second(1)).await.max_wait(ms(3_600_000));
     let app = App::behind(RateLimitLayer::wait(limiter, "k")).await;
     let response = app.get("/a").await;

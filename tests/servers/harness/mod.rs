@@ -1,0 +1,3 @@
+//! The harness keeps its own promises; every other test stands on them.
+
+mod works;

@@ -1,0 +1,36 @@
+//! The lock: LOCK.TRY, ACQUIRE, EXTEND, RELEASE, INFO and LOAD.
+
+mod acl;
+mod cluster;
+mod commands;
+mod contention;
+mod counters;
+mod errors;
+mod events;
+mod fencing;
+mod fencing_restart;
+mod footprint;
+mod hostile;
+mod introspection;
+mod memory;
+mod model;
+mod owners;
+mod paused;
+pub(crate) mod payload;
+mod persistence;
+pub(crate) mod queue;
+mod replication;
+mod restore;
+mod semaphores;
+pub(crate) mod shown;
+mod strangers;
+mod values;
+mod waiting;
+mod waiting_clients;
+mod waiting_ends;
+mod waiting_failover;
+mod waiting_modules;
+mod waiting_order;
+mod waiting_scripts;
+mod waiting_strangers;
+mod wrong_types;
