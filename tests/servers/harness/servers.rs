@@ -1,4 +1,4 @@
-//! The harness keeps its own promises; every other test stands on them.
+//! Servers, clocks, clients and clusters do what all other tests take for granted.
 
 use sluice_testing::{Kind, Reply, Server, args, on_every_server};
 
@@ -16,7 +16,6 @@ on_every_server![
     one_node_is_a_whole_cluster,
     replies_are_seen_as_they_are,
     a_client_out_of_step_is_noticed,
-    a_server_that_dies_fails_its_test,
 ];
 
 fn is_the_server_it_says(kind: Kind) {
@@ -144,20 +143,8 @@ fn a_client_out_of_step_is_noticed(kind: Kind) {
     assert!(noticed.is_err());
 }
 
-fn a_server_that_dies_fails_its_test(kind: Kind) {
-    let server = Server::setup(kind).without_module().start();
-    let mut client = server.connect();
-    client.send(&["SHUTDOWN", "NOSAVE"]);
-    client.assert_closed();
-    let noticed = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| drop(server)));
-    assert!(noticed.is_err());
-}
-
 #[test]
-fn a_server_that_cannot_start_says_why() {
-    let Err(log) = Server::setup(Kind::Redis82).without_module().config("no-such-setting 1").try_start()
-    else {
-        panic!("it started");
-    };
-    assert!(log.contains("no-such-setting"), "{log}");
+fn no_port_is_given_twice() {
+    let ports: std::collections::BTreeSet<_> = (0..200).map(|_| sluice_testing::free_port()).collect();
+    assert_eq!(ports.len(), 200);
 }
