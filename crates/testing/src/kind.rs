@@ -98,7 +98,7 @@ fn fetched(file: &str) -> PathBuf {
     path
 }
 
-fn in_path(program: &str) -> PathBuf {
+pub(crate) fn in_path(program: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap_or_default();
     std::env::split_paths(&path)
         .map(|folder| folder.join(program))

@@ -137,8 +137,10 @@ impl Setup {
     /// Starts it and returns when it is ready to serve.
     #[track_caller]
     pub fn start(self) -> Server {
-        let name = self.kind.name();
-        self.try_start().unwrap_or_else(|log| panic!("{name} did not start:\n{log}"))
+        let (server, started) = Server::launch(self);
+        // The log is printed when the test fails.
+        assert!(started.is_ok(), "{} did not start", server.kind().name());
+        server
     }
 
     /// As `start`, for a server that may not come up.
@@ -146,7 +148,8 @@ impl Setup {
     /// # Errors
     /// The log of a server that ended before it was ready.
     pub fn try_start(self) -> Result<Server, String> {
-        Server::launch(self)
+        let (server, started) = Server::launch(self);
+        started.map(|()| server)
     }
 
     /// The configuration file of a server with this folder, this port or none, and this port for a cluster's own talk.
