@@ -12,8 +12,8 @@ UPDATE ?=
 skip_others = $(foreach other,$(filter-out $(SERVER),redis_7_0 redis_8_2 valkey_8_1 valkey_9_1),--skip ::$(other))
 
 .DEFAULT_GOAL := help
-.PHONY: help build run lint audit test test-one test-clients bench bench-docs bench-smoke bench-client bench-handover
-.PHONY: bench-instructions clean
+.PHONY: help build run lint audit test test-one test-clients fixtures bench bench-docs bench-smoke bench-client
+.PHONY: bench-handover bench-instructions clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -63,6 +63,14 @@ test-clients: ## the programs of docs/clients.md in four languages, on the newes
 	@scripts/clients
 	cargo build --release --locked
 	cargo test -p sluice-testing --test clients --profile checked --locked
+
+# Nothing that is there is written again.
+fixtures: ## writes the files of tests/fixtures/NAME from its commands.txt (tests/fixtures/README.md)
+	@scripts/need cc libclang pip redis-server
+	@scripts/servers
+	@test -n '$(NAME)' || { echo 'make fixtures NAME=0.2.0: which folder of tests/fixtures?' >&2; exit 1; }
+	cargo build --release --locked
+	FIXTURES='$(NAME)' cargo test --locked -p sluice-tests --test servers -- compatibility::what_was_asked --test-threads=1
 
 # SERVER, ROUNDS, KEYS, PEER_MODULE and PEER_COMMAND reach the program through the environment.
 bench: ## speed, latency and memory beside SET and Lua scripts, in a quarter of an hour (docs/benchmarks.md)

@@ -57,6 +57,7 @@
 //! | `lock/waiting_scripts` | nothing blocks in a transaction or a script |
 //! | `lock/waiting_strangers` | whatever a stranger does to the key, who waits is granted or told |
 //! | `lock/wrong_types` | what is something else is no lock, and a lock is nothing else |
+//! | `module/compatibility` | what an older version wrote loads on every server, and lives on |
 //! | `module/load` | the module is loaded, configured and unloaded as servers do it |
 //! | `module/old_server` | a server that is too old is told what it lacks |
 //! | `harness/servers` | servers, clocks, clients and clusters do what the tests take for granted |

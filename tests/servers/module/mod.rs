@@ -1,4 +1,5 @@
 //! The module as a whole.
 
+mod compatibility;
 pub(crate) mod load;
 mod old_server;
