@@ -77,7 +77,7 @@ bench: ## speed, latency and memory beside SET and Lua scripts, in a quarter of 
 	@scripts/need cc libclang pip redis-server
 	@scripts/servers
 	cargo build --release --locked
-	cargo bench --locked --bench speed -- $(BENCH_OPTIONS)
+	cargo bench --locked -p sluice-benches --bench speed -- $(BENCH_OPTIONS)
 
 bench-docs: BENCH_OPTIONS = --docs docs/benchmarks.md --chart docs/speed.svg
 bench-docs: bench ## the same, and puts its results into docs/
@@ -89,7 +89,7 @@ bench-handover: ## how long a lock takes from its holder's RELEASE to the next w
 	@scripts/need cc libclang pip redis-server
 	@scripts/servers
 	cargo build --release --locked
-	cargo bench --locked --bench handover
+	cargo bench --locked -p sluice-benches --bench handover
 
 bench-client: ## what the Rust client adds to a round trip, beside the same command sent by hand
 	@scripts/need cc libclang pip
@@ -101,7 +101,7 @@ bench-instructions: ## instructions a command, beside a bare C module; fails if 
 	@scripts/need cc libclang pip valgrind
 	@scripts/servers
 	cargo build --release --locked
-	UPDATE='$(UPDATE)' cargo bench --locked --bench instructions
+	UPDATE='$(UPDATE)' cargo bench --locked -p sluice-benches --bench instructions
 
 clean: ## removes all that was built or fetched
 	rm -rf .clients .servers .tools

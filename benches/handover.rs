@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! make bench-handover                                  redis-server on the PATH, and those in .servers/
-//! cargo bench --bench handover -- /path/to/a-server    this one
+//! cargo bench -p sluice-benches --bench handover -- /path/to/a-server    this one
 //! ```
 
 #![allow(
@@ -59,7 +59,7 @@ fn main() {
 
 /// The `redis-server` on the PATH and all that `make test` has fetched, as far as the module supports them.
 fn installed() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join(".servers");
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.servers");
     let fetched = ["redis-8.2.3/redis-server", "valkey-8.1.8/valkey-server", "valkey-9.1.2/valkey-server"];
     let fetched = fetched.map(|server| root.join(server)).into_iter().filter(|path| path.exists());
     [PathBuf::from("redis-server")].into_iter().chain(fetched).collect()

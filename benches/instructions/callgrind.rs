@@ -31,13 +31,9 @@ pub(crate) struct Programs {
 impl Programs {
     /// Finds the server and the module.
     pub(crate) fn prepare() -> Self {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let server = root.join(".servers/redis-8.2.3/redis-server");
+        let server = Path::new(env!("CARGO_MANIFEST_DIR")).join("../.servers/redis-8.2.3/redis-server");
         assert!(server.exists(), "no {}: run `scripts/servers`", server.display());
-        // This program is <target>/release/deps/instructions-<hash>.
-        let program = std::env::current_exe().unwrap();
-        let sluice = program.parent().and_then(Path::parent).unwrap().join("libsluice.so");
-        assert!(sluice.exists(), "no {}: run `cargo build --release`", sluice.display());
+        let sluice = sluice_testing::module().to_path_buf();
         let folder = tempfile::Builder::new().prefix("sluice-").tempdir().unwrap();
         Self { server, sluice, folder }
     }

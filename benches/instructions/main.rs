@@ -4,7 +4,7 @@
 //! ```text
 //! make bench-instructions             the table; fails if a gated figure is over 5 % above the committed one
 //! make bench-instructions UPDATE=1    commits to the figures of this run
-//! cargo bench --bench instructions -- granted    only those with the word in their names, and no verdict
+//! cargo bench -p sluice-benches --bench instructions -- granted    only those with the word in their names, and no verdict
 //! ```
 
 #![allow(
@@ -73,7 +73,7 @@ fn main() -> ExitCode {
 }
 
 fn file() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("benches/instructions/committed.json")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("instructions/committed.json")
 }
 
 /// All of them, as many at a time as there are processors: the counts do not mind.

@@ -48,6 +48,8 @@ static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
 
 fn main() -> ExitCode {
     LazyLock::force(&BEGAN);
+    // Cargo starts it in the folder of its package; files are named from that of the workspace.
+    std::env::set_current_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/..")).unwrap();
     let options = Options::parse();
     match run(&options) {
         Ok(()) => ExitCode::SUCCESS,
