@@ -23,8 +23,8 @@ const TEXT: RGBColor = RGBColor(0x7a, 0x82, 0x8c);
 pub(crate) fn draw(file: &Path, server: &ServerResults) -> Result<(), String> {
     let bars: Vec<_> = server
         .setting(Setting::Pipeline)
-        .measured
-        .iter()
+        .into_iter()
+        .flat_map(|setting| &setting.measured)
         // Nobody has to choose between it and another, and its bar would dwarf all others.
         .filter(|it| it.name != "PING")
         .map(|it| (it.name.as_str(), it.summary(|pass| pass.a_second()).median / 1000.0))

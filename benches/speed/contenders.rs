@@ -57,6 +57,9 @@ pub(crate) struct Contender {
     pub(crate) persisted: bool,
     /// Measured for latency too.
     pub(crate) latency: bool,
+    /// A prepared key may be gone again at any time: how long somebody else's command keeps its key is not
+    /// ours to say.
+    pub(crate) may_expire: bool,
     /// What the prepared keys hold, if their memory is measured.
     pub(crate) state: Option<String>,
 }
@@ -73,6 +76,7 @@ impl Contender {
             on_one_key: false,
             persisted: false,
             latency: false,
+            may_expire: false,
             state: None,
         }
     }
@@ -99,6 +103,10 @@ impl Contender {
         Self { persisted: true, ..self }
     }
 
+    fn may_expire(self) -> Self {
+        Self { may_expire: true, ..self }
+    }
+
     fn state(self, name: &str) -> Self {
         Self { state: Some(name.to_owned()), ..self }
     }
@@ -117,7 +125,7 @@ pub(crate) fn all(server: &mut Connections, peers: &[&str]) -> Result<Vec<Conten
     let peers = peers.iter().map(|line| {
         let name = line.replace(KEY, "k");
         let peer = Contender::new(&name, &[(line, "")]).prepared(line, "").state(&name);
-        peer.against(SET_PX, None).on_one_key().persisted().latency()
+        peer.against(SET_PX, None).on_one_key().persisted().latency().may_expire()
     });
     Ok([plain(), limits(&gcra), locks(&release, &extend), peers.collect()].concat())
 }

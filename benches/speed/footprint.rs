@@ -16,7 +16,10 @@ use crate::wire::Request;
 pub(crate) struct Memory {
     pub(crate) state: String,
     pub(crate) keys: u32,
-    pub(crate) bytes_a_key: f64,
+    /// Those that had not expired when the memory was read.
+    pub(crate) left: u32,
+    /// Told only if none had: what some expired keys leave behind is no measure of a key.
+    pub(crate) bytes_a_key: Option<f64>,
 }
 
 /// Processor time of the server for one command, in ns, at so many keys.
@@ -43,13 +46,14 @@ pub(crate) fn memory(
         connections.ask("FLUSHALL SYNC", "+OK")?;
         let before = connections.info("memory", "used_memory")?;
         fill(connections, contender, 0..keys, &mut random)?;
-        settle(connections, keys, &mut random)?;
+        settle(connections, contender, keys, &mut random)?;
+        let left = connections.keys()?;
         let after = connections.info("memory", "used_memory")?;
         if [STRING, LIMITER].map(Some).contains(&contender.state.as_deref()) {
             connections.ask("STRLEN __key__", STRING_LEN)?;
         }
-        let bytes_a_key = (after - before) / f64::from(keys);
-        measured.push(Memory { state: contender.state.clone().unwrap_or_default(), keys, bytes_a_key });
+        let bytes_a_key = (left == keys).then(|| (after - before) / f64::from(keys));
+        measured.push(Memory { state: contender.state.clone().unwrap_or_default(), keys, left, bytes_a_key });
     }
     Ok(measured)
 }
@@ -71,7 +75,7 @@ pub(crate) fn growth(
         for (database, contender) in both.iter().enumerate() {
             connections.select(database)?;
             fill(connections, contender, loaded..size, &mut random)?;
-            settle(connections, size, &mut random)?;
+            settle(connections, contender, size, &mut random)?;
         }
         loaded = size;
         let mut ns = [Vec::new(), Vec::new()];
@@ -97,8 +101,13 @@ pub(crate) fn growth(
 
 /// A table that has just doubled moves its entries to the new place a step with each command, and so is both larger
 /// and slower for as long. So many commands as it has keys are enough to bring that to an end.
-fn settle(connections: &mut Connections, keys: u32, random: &mut fastrand::Rng) -> Result<(), String> {
-    let exists = [Request::new("EXISTS __key__", ":1")];
+fn settle(
+    connections: &mut Connections,
+    contender: &Contender,
+    keys: u32,
+    random: &mut fastrand::Rng,
+) -> Result<(), String> {
+    let exists = [Request::new("EXISTS __key__", if contender.may_expire { "" } else { ":1" })];
     let depth = Setting::Pipeline.depth();
     connections.pass(&exists, &Keys::Random(keys), keys as usize, depth, random).map(drop)
 }

@@ -83,6 +83,12 @@ impl Connections {
         value.and_then(|value| value.parse().ok()).ok_or_else(|| format!("INFO {section} has no {field}"))
     }
 
+    /// How many keys are in the selected database.
+    pub(crate) fn keys(&mut self) -> Result<u32, String> {
+        let reply = self.ask("DBSIZE", "")?;
+        reply.trim_end().trim_start_matches(':').parse().map_err(|_| format!("DBSIZE is {reply}"))
+    }
+
     /// Processor time that the server process has used so far, in seconds: what `/proc/<pid>/stat` says as
     /// utime and stime, but in µs instead of hundredths of a second.
     fn cpu_seconds(&mut self) -> Result<f64, String> {

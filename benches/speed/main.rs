@@ -3,7 +3,7 @@
 //!
 //! Starts its own servers, measures everything on each in one run, and prints tables. `docs/benchmarks.md`
 //! says how it is measured and how to read it. A reply that is not the one expected ends the run with an
-//! error.
+//! error; what was measured until then has been written.
 
 #![allow(
     clippy::unwrap_used,
@@ -61,43 +61,80 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<(), String> {
-    let servers = options.servers().into_iter().map(|kind| measure(kind, options));
-    let results = Results {
-        machine: options::machine(),
-        keys: options.extent().keys,
-        rounds: options.extent().rounds,
-        servers: servers.collect::<Result<_, _>>()?,
-    };
+    let mut report = Report::new(options);
+    let measured = options.servers().into_iter().try_for_each(|kind| measure(kind, options, &mut report));
+    let Report { results, saved, .. } = report;
+    measured.map_err(|error| match saved {
+        true => format!("{error}\nspeed: what was measured until then is in {}", options.saved()),
+        false => error,
+    })?;
     let tables = tables::markdown(&results);
     println!("{tables}");
-    options.write(&results, &tables)?;
+    options.publish(&results, &tables)?;
     eprintln!("done in {} s", BEGAN.elapsed().as_secs());
     Ok(())
 }
 
 /// All that is measured on one server. A process serves the settings that differ in the load alone, and the
 /// latencies; each of the others has its own.
-fn measure(kind: Kind, options: &Options) -> Result<ServerResults, String> {
+fn measure(kind: Kind, options: &Options, report: &mut Report<'_>) -> Result<(), String> {
     let on = |setting| Bench::start(kind, setting, options);
 
     let mut bench = on(Setting::Pipeline)?;
     load::notices_a_wrong_reply(bench.stage.server.port())?;
+    report.begin(&bench.name, comparisons(&bench.contenders));
     let pipeline = bench.throughput(Setting::Pipeline, options)?;
+    report.add(|server| server.settings.push(pipeline))?;
     let no_pipeline = bench.throughput(Setting::NoPipeline, options)?;
+    let rate = half_of_peak(&no_pipeline);
+    report.add(|server| server.settings.push(no_pipeline))?;
     // With the states that are there now.
-    let latency_rate = half_of_peak(&no_pipeline);
-    let latencies = bench.latencies(latency_rate, options)?;
-    let mut settings = vec![pipeline, no_pipeline, bench.throughput(Setting::OneKey, options)?];
-    let name = bench.name.clone();
-    let comparisons = comparisons(&bench.contenders);
+    let latencies = bench.latencies(rate, options)?;
+    report.add(|server| (server.latency_rate, server.latencies) = (Some(rate), latencies))?;
+    let one_key = bench.throughput(Setting::OneKey, options)?;
+    report.add(|server| server.settings.push(one_key))?;
     drop(bench);
 
     for setting in [Setting::Aof, Setting::Replica] {
-        settings.push(on(setting)?.throughput(setting, options)?);
+        let measured = on(setting)?.throughput(setting, options)?;
+        report.add(|server| server.settings.push(measured))?;
     }
     let memory = on(Setting::Pipeline)?.memory(options)?;
+    report.add(|server| server.memory = memory)?;
     let growth = on(Setting::Pipeline)?.growth(options.growth_keys(kind), options)?;
-    Ok(ServerResults { name, comparisons, settings, latency_rate, latencies, memory, growth })
+    report.add(|server| server.growth = growth)
+}
+
+/// All that has been measured so far; it is written whenever a section comes to it.
+struct Report<'a> {
+    options: &'a Options,
+    results: Results,
+    saved: bool,
+}
+
+impl<'a> Report<'a> {
+    fn new(options: &'a Options) -> Self {
+        let extent = options.extent();
+        let results = Results {
+            machine: options::machine(),
+            keys: extent.keys,
+            rounds: extent.rounds,
+            servers: Vec::new(),
+        };
+        Self { options, results, saved: false }
+    }
+
+    /// The sections that follow are of this server.
+    fn begin(&mut self, name: &str, comparisons: Vec<Comparison>) {
+        self.results.servers.push(ServerResults::new(name, comparisons));
+    }
+
+    fn add(&mut self, section: impl FnOnce(&mut ServerResults)) -> Result<(), String> {
+        section(self.results.servers.last_mut().unwrap());
+        self.options.save(&self.results)?;
+        self.saved = true;
+        Ok(())
+    }
 }
 
 /// A server with our connections to it, and the contenders as it knows them.

@@ -8,7 +8,11 @@ use sluice_testing::Kind;
 
 use crate::chart;
 use crate::results::Results;
+use crate::tables;
 use crate::throughput::Extent;
+
+/// A peer for the smoke run, which measures everything: its key is gone a ms later.
+const FLEETING: &str = "SET __key__ v PX 1";
 
 /// Below this heading of a page, `--docs` replaces everything.
 const HEADING: &str = "\n## Results\n";
@@ -42,9 +46,13 @@ pub(crate) struct Options {
     #[arg(long, conflicts_with = "docs")]
     smoke: bool,
 
-    /// Where the results go as JSON
+    /// Where the results go as JSON: rewritten, as are the tables, whenever a section is measured
     #[arg(long, default_value = "target/bench/speed.json")]
     json: PathBuf,
+
+    /// Where the tables go as Markdown
+    #[arg(long, default_value = "target/bench/speed.md")]
+    markdown: PathBuf,
 
     /// Where the throughput of the first server goes as an SVG chart
     #[arg(long, default_value = "target/bench/speed.svg")]
@@ -113,12 +121,24 @@ impl Options {
     }
 
     pub(crate) fn peer_commands(&self) -> Vec<&str> {
-        self.peer_command.iter().map(|line| line.trim()).filter(|line| !line.is_empty()).collect()
+        let own = self.smoke.then_some(FLEETING);
+        let given = self.peer_command.iter().map(|line| line.trim()).filter(|line| !line.is_empty());
+        own.into_iter().chain(given).collect()
     }
 
-    /// Writes all files that were asked for.
-    pub(crate) fn write(&self, results: &Results, tables: &str) -> Result<(), String> {
+    /// Writes what there is so far, so that a run that ends early has not been in vain.
+    pub(crate) fn save(&self, results: &Results) -> Result<(), String> {
         write(&self.json, &(serde_json::to_string_pretty(results).unwrap() + "\n"))?;
+        write(&self.markdown, &tables::markdown(results))
+    }
+
+    /// The files of `save`, for a message.
+    pub(crate) fn saved(&self) -> String {
+        format!("{} and {}", self.json.display(), self.markdown.display())
+    }
+
+    /// Writes what is made of a whole run.
+    pub(crate) fn publish(&self, results: &Results, tables: &str) -> Result<(), String> {
         create_folder_of(&self.chart)?;
         chart::draw(&self.chart, &results.servers[0])?;
         let Some(file) = &self.docs else { return Ok(()) };
@@ -129,9 +149,12 @@ impl Options {
     }
 }
 
+/// In one step: whoever ends the run, the file is either as it was or whole.
 fn write(file: &Path, text: &str) -> Result<(), String> {
     create_folder_of(file)?;
-    std::fs::write(file, text).map_err(|error| format!("{}: {error}", file.display()))
+    let fresh = file.with_extension("new");
+    let written = std::fs::write(&fresh, text).and_then(|()| std::fs::rename(&fresh, file));
+    written.map_err(|error| format!("{}: {error}", file.display()))
 }
 
 fn create_folder_of(file: &Path) -> Result<(), String> {

@@ -18,6 +18,7 @@ pub(crate) struct Results {
     pub(crate) servers: Vec<ServerResults>,
 }
 
+/// As far as it has been measured.
 #[derive(Serialize)]
 pub(crate) struct ServerResults {
     /// `Redis 8.2.3`
@@ -26,7 +27,7 @@ pub(crate) struct ServerResults {
     pub(crate) comparisons: Vec<Comparison>,
     pub(crate) settings: Vec<SettingResults>,
     /// Requests a second at which the latencies were measured.
-    pub(crate) latency_rate: f64,
+    pub(crate) latency_rate: Option<f64>,
     pub(crate) latencies: Vec<Latency>,
     pub(crate) memory: Vec<Memory>,
     pub(crate) growth: Vec<Growth>,
@@ -49,8 +50,21 @@ pub(crate) struct SettingResults {
 }
 
 impl ServerResults {
-    pub(crate) fn setting(&self, setting: Setting) -> &SettingResults {
-        self.settings.iter().find(|it| it.setting == setting).unwrap()
+    /// Nothing is measured yet.
+    pub(crate) fn new(name: &str, comparisons: Vec<Comparison>) -> Self {
+        Self {
+            name: name.to_owned(),
+            comparisons,
+            settings: Vec::new(),
+            latency_rate: None,
+            latencies: Vec::new(),
+            memory: Vec::new(),
+            growth: Vec::new(),
+        }
+    }
+
+    pub(crate) fn setting(&self, setting: Setting) -> Option<&SettingResults> {
+        self.settings.iter().find(|it| it.setting == setting)
     }
 }
 

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use comfy_table::{CellAlignment, Table, presets::ASCII_MARKDOWN};
 
 use crate::contenders::{ACQUIRE, LIMITER, SET_PX, STRING};
+use crate::footprint::Memory;
 use crate::results::{Comparison, Results, ServerResults, SettingResults};
 use crate::setting::Setting;
 use crate::summary::Summary;
@@ -14,7 +15,7 @@ use crate::summary::Summary;
 const MEMORY_GOAL: f64 = 1.15;
 const LATENCY_GOAL: f64 = 1.2;
 
-/// The whole report.
+/// The whole report, of all that has been measured so far.
 pub(crate) fn markdown(results: &Results) -> String {
     let Results { machine, keys, rounds, servers } = results;
     let mut out = format!("{machine}. {keys} keys, medians of {rounds} rounds (lowest–highest).\n");
@@ -24,11 +25,15 @@ pub(crate) fn markdown(results: &Results) -> String {
             let title = format!("{}, {}", server.name, setting.setting.title());
             section(&mut out, &title, &throughput(&server.comparisons, setting));
         }
-        let title = format!("{}, latency at {:.0} requests a second", server.name, server.latency_rate);
-        section(&mut out, &title, &latency(server));
+        if let Some(rate) = server.latency_rate {
+            let title = format!("{}, latency at {rate:.0} requests a second", server.name);
+            section(&mut out, &title, &latency(server));
+        }
     }
-    section(&mut out, "Memory", &memory(servers));
-    section(&mut out, "Many keys", &growth(servers));
+    let over_all = [("Memory", memory(servers)), ("Many keys", growth(servers))];
+    for (title, table) in over_all.into_iter().filter(|(_, table)| table.row_count() > 0) {
+        section(&mut out, title, &table);
+    }
     out
 }
 
@@ -63,8 +68,10 @@ fn promises(servers: &[ServerResults]) -> Table {
         for server in servers {
             let setting = server.setting(Setting::Pipeline);
             let comparison = &server.comparisons[row];
-            let text = |ratio: Option<Summary>| ratio.map_or_else(none, |ratio| ratio.text(2));
-            cells.extend([text(setting.ratio(comparison)), text(setting.cpu_ratio(comparison))]);
+            let text = |of: fn(&SettingResults, &Comparison) -> Option<Summary>| {
+                setting.and_then(|it| of(it, comparison)).map_or_else(none, |ratio| ratio.text(2))
+            };
+            cells.extend([text(SettingResults::ratio), text(SettingResults::cpu_ratio)]);
         }
         table.add_row(cells);
     }
@@ -98,7 +105,7 @@ fn slowest(server: &ServerResults, name: &str) -> Option<Summary> {
 }
 
 fn bytes(server: &ServerResults, state: &str) -> Option<f64> {
-    server.memory.iter().find(|it| it.state == state).map(|it| it.bytes_a_key)
+    server.memory.iter().find(|it| it.state == state)?.bytes_a_key
 }
 
 fn throughput(comparisons: &[Comparison], setting: &SettingResults) -> Table {
@@ -160,13 +167,14 @@ fn memory(servers: &[ServerResults]) -> Table {
     let mut table = table(&["server", "a key with", "ratio to the string", "bytes a key", "keys"]);
     for server in servers {
         for measured in &server.memory {
-            let ratio = bytes(server, STRING).map(|bytes| format!("{:.2}", measured.bytes_a_key / bytes));
+            let Memory { state, keys, left, bytes_a_key } = measured;
+            let ratio = bytes_a_key.zip(bytes(server, STRING)).map(|(own, string)| own / string);
             table.add_row([
                 server.name.clone(),
-                measured.state.clone(),
-                ratio.unwrap_or_default(),
-                format!("{:.1}", measured.bytes_a_key),
-                measured.keys.to_string(),
+                state.clone(),
+                ratio.map_or_else(|| "–".to_owned(), |ratio| format!("{ratio:.2}")),
+                bytes_a_key.map_or_else(|| "–".to_owned(), |bytes| format!("{bytes:.1}")),
+                if left < keys { format!("{left} left of {keys}") } else { keys.to_string() },
             ]);
         }
     }
