@@ -26,7 +26,6 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::{fs, thread};
 
-use callgrind::Programs;
 use contenders::CONTENDERS;
 
 type Figures = BTreeMap<String, u64>;
@@ -78,12 +77,11 @@ fn file() -> PathBuf {
 
 /// All of them, as many at a time as there are processors: the counts do not mind.
 fn measure(wanted: impl Fn(&str) -> bool) -> Figures {
-    let programs = Programs::prepare();
     let contenders: Vec<_> = CONTENDERS.iter().filter(|contender| wanted(contender.name)).collect();
     let (next, figures) = (AtomicUsize::new(0), Mutex::new(Figures::new()));
     let work = || {
         while let Some(contender) = contenders.get(next.fetch_add(1, Ordering::Relaxed)) {
-            let figure = programs.count(contender);
+            let figure = callgrind::count(contender);
             figures.lock().unwrap().insert(contender.name.into(), figure);
         }
     };
