@@ -1,15 +1,13 @@
 //! The settings: `CONFIG GET sluice.*`, `CONFIG SET`, or `loadmodule libsluice.so name value ...`.
 
 use sluice_core::digits;
-use sluice_core::time::{MAX_MS, Millis};
+use sluice_core::grammar::settings;
+use sluice_core::time::Millis;
 
 use crate::server::{LoadError, Loading, NumericSetting};
 
-/// The longest reservation that MAXWAIT may ask for, in ms.
-static MAX_WAIT_MS: NumericSetting = NumericSetting::new(c"max-wait-ms", 60_000, 0, MAX_MS as i64);
-
-/// How many clients may wait for one lock.
-static MAX_WAITERS: NumericSetting = NumericSetting::new(c"max-waiters", 10_000, 0, 1_000_000);
+static MAX_WAIT_MS: NumericSetting = NumericSetting::new(&settings::MAX_WAIT_MS);
+static MAX_WAITERS: NumericSetting = NumericSetting::new(&settings::MAX_WAITERS);
 
 static SETTINGS: [&NumericSetting; 2] = [&MAX_WAIT_MS, &MAX_WAITERS];
 
@@ -28,16 +26,16 @@ pub(crate) fn max_waiters() -> usize {
 pub(crate) fn take_arguments<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<(), LoadError> {
     while let Some(word) = words.next() {
         let name = word.strip_prefix(b"sluice.").unwrap_or(word);
-        let named = |setting: &&&NumericSetting| name.eq_ignore_ascii_case(setting.name.to_bytes());
+        let named = |setting: &&&NumericSetting| name.eq_ignore_ascii_case(setting.is.name.to_bytes());
         let Some(setting) = SETTINGS.iter().find(named) else {
-            let known: Vec<_> = SETTINGS.iter().map(|setting| setting.name.to_string_lossy()).collect();
+            let known: Vec<_> = SETTINGS.iter().map(|setting| setting.is.name.to_string_lossy()).collect();
             return Err(LoadError::new(format!("unknown argument; the settings are: {}", known.join(", "))));
         };
         let value = words.next().and_then(|value| digits::parse_i64(value).ok());
         match value {
-            Some(value) if (setting.min..=setting.max).contains(&value) => setting.set(value),
+            Some(value) if (setting.is.min..=setting.is.max).contains(&value) => setting.set(value),
             _ => {
-                let NumericSetting { name, min, max, .. } = setting;
+                let settings::NumberSetting { name, min, max, .. } = setting.is;
                 let name = name.to_string_lossy();
                 return Err(LoadError::new(format!("{name} needs a number from {min} to {max}")));
             }

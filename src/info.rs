@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sluice_core::gcra::{Mode, NEVER, Verdict};
+use sluice_core::limit::call::{Mode, NEVER, Verdict};
 
 use crate::lock::waiting;
 use crate::server::{LoadError, Loading, Section};

@@ -2,8 +2,9 @@
 
 use std::ffi::CStr;
 
-use sluice_core::codec;
-use sluice_core::gcra::{self, Buckets, Change, Mode as Waiting, Reply, Verdict};
+use sluice_core::limit::call::{Buckets, Change, Mode as Waiting, Reply, Verdict};
+use sluice_core::limit::codec;
+use sluice_core::limit::gcra;
 use sluice_core::time::Millis;
 
 use crate::error::Error;

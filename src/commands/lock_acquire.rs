@@ -1,6 +1,6 @@
 //! `LOCK.ACQUIRE key owner <PX ms | EX s> [HOLDERS n] BLOCK ms`
 
-use sluice_core::grammar::lock as grammar;
+use sluice_core::grammar::{lock as grammar, names};
 
 use super::locker::{self, Outcome};
 use crate::error::Error;
@@ -13,7 +13,7 @@ pub(super) struct LockAcquire;
 
 impl Command for LockAcquire {
     const SPEC: Spec = Spec {
-        name: c"lock.acquire",
+        name: names::LOCK_ACQUIRE,
         summary: c"Takes a lock, and waits for it in the server, first in first out.",
         complexity: c"O(N) with N holders and clients that wait",
         since: c"0.1.0",

@@ -1,6 +1,6 @@
 //! `LOCK.EXTEND key owner <PX ms | EX s>`
 
-use sluice_core::grammar::lock as grammar;
+use sluice_core::grammar::{lock as grammar, names};
 
 use super::locker;
 use crate::error::Error;
@@ -14,7 +14,7 @@ pub(super) struct LockExtend;
 
 impl Command for LockExtend {
     const SPEC: Spec = Spec {
-        name: c"lock.extend",
+        name: names::LOCK_EXTEND,
         summary: c"Sets the remaining time of a lease that the owner holds, longer or shorter.",
         complexity: c"O(N) with N holders",
         since: c"0.1.0",

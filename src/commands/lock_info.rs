@@ -1,6 +1,8 @@
 //! `LOCK.INFO key`
 
 use super::locker;
+use sluice_core::grammar::names;
+
 use crate::error::Error;
 use crate::lock::held::LockKey;
 use crate::lock::waiting;
@@ -11,7 +13,7 @@ pub(super) struct LockInfo;
 
 impl Command for LockInfo {
     const SPEC: Spec = Spec {
-        name: c"lock.info",
+        name: names::LOCK_INFO,
         summary:
             c"Shows who holds a lock, with which fence, how long still, and how many wait; nil when free.",
         complexity: c"O(N) with N holders",

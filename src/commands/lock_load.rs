@@ -1,6 +1,6 @@
 //! `LOCK.LOAD key n (owner fence deadline_ms acquired_ms)*`
 
-use sluice_core::grammar::lock as grammar;
+use sluice_core::grammar::{lock as grammar, names};
 
 use super::locker;
 use crate::error::Error;
@@ -20,7 +20,7 @@ const HOLDER: &[Word] = &[
 
 impl Command for LockLoad {
     const SPEC: Spec = Spec {
-        name: c"lock.load",
+        name: names::LOCK_LOAD,
         summary: c"Restores a lock. For replication and AOF; refused to everybody else.",
         complexity: c"O(N) with N holders",
         since: c"0.1.0",

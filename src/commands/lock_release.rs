@@ -1,6 +1,6 @@
 //! `LOCK.RELEASE key owner`
 
-use sluice_core::grammar::lock as grammar;
+use sluice_core::grammar::{lock as grammar, names};
 
 use super::locker;
 use crate::error::Error;
@@ -14,7 +14,7 @@ pub(super) struct LockRelease;
 
 impl Command for LockRelease {
     const SPEC: Spec = Spec {
-        name: c"lock.release",
+        name: names::LOCK_RELEASE,
         summary: c"Ends a lease that the owner holds; the first that waits gets the lock. Cancels the owner's wait.",
         complexity: c"O(N) with N holders and clients that wait",
         since: c"0.1.0",

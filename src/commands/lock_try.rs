@@ -1,6 +1,6 @@
 //! `LOCK.TRY key owner <PX ms | EX s> [HOLDERS n]`
 
-use sluice_core::grammar::lock as grammar;
+use sluice_core::grammar::{lock as grammar, names};
 
 use super::locker;
 use crate::error::Error;
@@ -13,7 +13,7 @@ pub(super) struct LockTry;
 
 impl Command for LockTry {
     const SPEC: Spec = Spec {
-        name: c"lock.try",
+        name: names::LOCK_TRY,
         summary: c"Takes a lock if it is free, and never waits.",
         complexity: c"O(N) with N holders",
         since: c"0.1.0",

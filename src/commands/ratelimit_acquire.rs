@@ -1,7 +1,8 @@
 //! `RATELIMIT.ACQUIRE key LIMIT ... [PARTIAL | FORCE | MAXWAIT ms]`
 
-use sluice_core::gcra::{self, Buckets};
-use sluice_core::grammar::ratelimit as grammar;
+use sluice_core::grammar::{names, ratelimit as grammar};
+use sluice_core::limit::call::Buckets;
+use sluice_core::limit::gcra;
 
 use super::limiter::{self, Limiter};
 use crate::error::Error;
@@ -13,7 +14,7 @@ pub(super) struct RatelimitAcquire;
 
 impl Command for RatelimitAcquire {
     const SPEC: Spec = Spec {
-        name: c"ratelimit.acquire",
+        name: names::RATELIMIT_ACQUIRE,
         summary: c"Takes tokens from every limit of a key, or says how long until they are there.",
         complexity: c"O(N) with N limits, at most 8",
         since: c"0.1.0",

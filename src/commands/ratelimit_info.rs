@@ -1,9 +1,12 @@
 //! `RATELIMIT.INFO key`
 
-use sluice_core::gcra::{self, Buckets};
+use sluice_core::limit::call::Buckets;
+use sluice_core::limit::gcra;
 
 use super::limiter::{self, Limiter};
 use crate::config;
+use sluice_core::grammar::names;
+
 use crate::error::Error;
 use crate::server::{Access, Args, Command, Context, Mode, Spec, Word};
 
@@ -12,7 +15,7 @@ pub(super) struct RatelimitInfo;
 
 impl Command for RatelimitInfo {
     const SPEC: Spec = Spec {
-        name: c"ratelimit.info",
+        name: names::RATELIMIT_INFO,
         summary: c"Shows the limits stored in a key and where each stands; nil when nothing is used.",
         complexity: c"O(N) with N limits, at most 8",
         since: c"0.1.0",

@@ -1,7 +1,8 @@
 //! `RATELIMIT.PEEK key LIMIT ... [PARTIAL | FORCE | MAXWAIT ms]`
 
-use sluice_core::gcra::{self, Buckets};
-use sluice_core::grammar::ratelimit as grammar;
+use sluice_core::grammar::{names, ratelimit as grammar};
+use sluice_core::limit::call::Buckets;
+use sluice_core::limit::gcra;
 
 use super::limiter::{self, Limiter};
 use crate::config;
@@ -13,7 +14,7 @@ pub(super) struct RatelimitPeek;
 
 impl Command for RatelimitPeek {
     const SPEC: Spec = Spec {
-        name: c"ratelimit.peek",
+        name: names::RATELIMIT_PEEK,
         summary: c"Answers what RATELIMIT.ACQUIRE would answer, and takes nothing.",
         complexity: c"O(N) with N limits, at most 8",
         since: c"0.1.0",

@@ -1,7 +1,8 @@
 //! `RATELIMIT.RETURN key LIMIT ... [DUE ms]`
 
-use sluice_core::gcra::{self, Buckets};
-use sluice_core::grammar::ratelimit as grammar;
+use sluice_core::grammar::{names, ratelimit as grammar};
+use sluice_core::limit::call::Buckets;
+use sluice_core::limit::gcra;
 
 use super::limiter::{self, Limiter};
 use crate::error::Error;
@@ -13,7 +14,7 @@ pub(super) struct RatelimitReturn;
 
 impl Command for RatelimitReturn {
     const SPEC: Spec = Spec {
-        name: c"ratelimit.return",
+        name: names::RATELIMIT_RETURN,
         summary: c"Gives tokens back: a refund, or a reservation that is given up.",
         complexity: c"O(N) with N limits, at most 8",
         since: c"0.1.0",

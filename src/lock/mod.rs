@@ -9,7 +9,7 @@
 //!        └── RELEASE, an alarm, a deletion by a stranger ───┘ then wake those granted
 //! ```
 //!
-//! What a lease means is decided in `sluice_core::lock`, who is next in `sluice_core::waiters`.
+//! What a lease means is decided in `sluice_core::lock`, who is next in `sluice_core::lock::queue`.
 
 pub(crate) mod held;
 pub(crate) mod value;

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, Once, PoisonError};
 
 use sluice_core::grammar::lock::encode_load;
+use sluice_core::grammar::names;
 use sluice_core::lock::{Fences, Holder, Lock, MAX_HOLDERS};
 
 use super::waiting;
@@ -12,7 +13,7 @@ use crate::info;
 use crate::server::{Arg, Context, DataType, Defrag, Digest, OwnedArg, Rdb, now, warn};
 
 /// The command that replicas and AOF get.
-const LOAD: &CStr = c"LOCK.LOAD";
+const LOAD: &CStr = names::LOCK_LOAD.upper();
 
 /// The source of fences of this server. (A lock, as another module may call us from a thread of
 /// its own, under the server's global lock. Nothing is called while it is held.)

@@ -12,9 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use sluice_core::grammar::lock::parse_acquire;
+use sluice_core::grammar::names;
+use sluice_core::lock::queue::{LockName, Waiter, Waiters};
 use sluice_core::lock::{Claim, Reply};
 use sluice_core::time::Millis;
-use sluice_core::waiters::{Place, Waiter, Waiters};
 
 use super::held::LockKey;
 use crate::error::Error;
@@ -36,7 +37,7 @@ const TIMED_MS: u64 = 60 * 60 * 1_000;
 /// What an alarm is for.
 enum Ring {
     /// To look whether the head of a queue can be granted.
-    Look(Arc<Place>),
+    Look(Arc<LockName>),
     /// To end a wait.
     GiveUp(u64),
 }
@@ -86,25 +87,25 @@ pub(crate) fn total() -> u64 {
 }
 
 /// The place of a key of the command's, if anybody waits for it.
-pub(crate) fn place(ctx: &Context<'_>, key: Arg<'_>) -> Option<Place> {
+pub(crate) fn place(ctx: &Context<'_>, key: Arg<'_>) -> Option<LockName> {
     if total() == 0 {
         return None;
     }
-    let place = Place { db: ctx.db(), key: key.bytes().into() };
+    let place = LockName { db: ctx.db(), key: key.bytes().into() };
     (count(&place) > 0).then_some(place)
 }
 
 /// How many wait for this key.
-pub(crate) fn count(place: &Place) -> usize {
+pub(crate) fn count(place: &LockName) -> usize {
     with_state(|state| state.waiters.count(place))
 }
 
 /// Whether the head of the queue could be granted, had it been looked at.
-pub(crate) fn head_fits(place: &Place, key: &LockKey<'_>) -> bool {
+pub(crate) fn head_fits(place: &LockName, key: &LockKey<'_>) -> bool {
     head_holders(place).is_none_or(|holders| key.view().admits(holders))
 }
 
-fn head_holders(place: &Place) -> Option<usize> {
+fn head_holders(place: &LockName) -> Option<usize> {
     with_state(|state| state.waiters.head(place).map(|head| head.claim().holders))
 }
 
@@ -116,7 +117,7 @@ pub(crate) fn join(
     claim: &Claim<'_>,
     limit: Millis,
 ) -> Result<bool, Error> {
-    let place = Arc::new(Place { db: ctx.db(), key: name.bytes().into() });
+    let place = Arc::new(LockName { db: ctx.db(), key: name.bytes().into() });
     let full = with_state(|state| {
         state.waiters.count(&place) >= config::max_waiters()
             && state.waiters.find(&place, claim.owner).is_none()
@@ -142,7 +143,7 @@ pub(crate) fn join(
 }
 
 /// Cancels the wait of an owner: the number to [`wake`] once the key is written.
-fn cancel(place: &Place, owner: &[u8]) -> Option<u64> {
+fn cancel(place: &LockName, owner: &[u8]) -> Option<u64> {
     let (id, alarm) = with_state(|state| {
         let id = state.waiters.find(place, owner)?.id;
         let (_, alarm) = state.waiters.leave(id)?;
@@ -155,7 +156,7 @@ fn cancel(place: &Place, owner: &[u8]) -> Option<u64> {
 
 /// Grants the lock to those at the head of its queue, as far as it goes. Returns the numbers to
 /// [`wake`] once the key is written.
-pub(crate) fn admit(place: &Place, key: &mut LockKey<'_>) -> Vec<u64> {
+pub(crate) fn admit(place: &LockName, key: &mut LockKey<'_>) -> Vec<u64> {
     let mut ended = Vec::new();
     while let Some(head) = with_state(|state| state.waiters.head(place).cloned()) {
         let claim = head.claim();
@@ -203,7 +204,7 @@ pub(crate) fn watch_if_any(ctx: &Context<'_>, name: Arg<'_>, key: &LockKey<'_>) 
 }
 
 /// Sets the alarm of a key for when the head of its queue may be granted.
-pub(crate) fn watch(place: &Place, key: &LockKey<'_>) {
+pub(crate) fn watch(place: &LockName, key: &LockKey<'_>) {
     if let Some(holders) = head_holders(place) {
         let ms = if key.view().admits(holders) { 0 } else { key.view().opens_in_ms(holders).unwrap_or(0) };
         set_alarm(place, ms.min(CHECK_MS));
@@ -213,7 +214,7 @@ pub(crate) fn watch(place: &Place, key: &LockKey<'_>) {
 /// Has a key looked at as soon as the running command is over, if anybody waits for it.
 pub(crate) fn poke(db: i32, key: &[u8]) {
     if total() > 0 {
-        set_alarm(&Place { db, key: key.into() }, 0);
+        set_alarm(&LockName { db, key: key.into() }, 0);
     }
 }
 
@@ -231,7 +232,7 @@ pub(crate) fn answer(ctx: &Context<'_>, args: Args<'_>, id: u64) {
     silence(limit);
     match outcome {
         Some(Outcome::Granted(reply)) => reply_with(ctx, &reply),
-        Some(Outcome::WrongType) => ctx.reply_error(&Error::WrongType.text(c"lock.acquire")),
+        Some(Outcome::WrongType) => ctx.reply_error(&Error::WrongType.text(names::LOCK_ACQUIRE)),
         Some(Outcome::NotHeld) => not_held(ctx, args),
         None => {
             gone(id);
@@ -268,7 +269,7 @@ pub(crate) fn alarm(ctx: &Context<'_>, token: u64) {
 }
 
 /// Looks whether the head of a queue can be granted now.
-fn look(ctx: &Context<'_>, place: &Place) {
+fn look(ctx: &Context<'_>, place: &LockName) {
     with_state(|state| state.waiters.set_alarm(place, None).ok());
     if count(place) == 0 {
         return;
@@ -288,7 +289,7 @@ fn look(ctx: &Context<'_>, place: &Place) {
 }
 
 /// Writes what the head of the queue, and those behind it, can be given.
-fn hand_over(ctx: &Context<'_>, name: Arg<'_>, place: &Place) -> Vec<u64> {
+fn hand_over(ctx: &Context<'_>, name: Arg<'_>, place: &LockName) -> Vec<u64> {
     let Ok(mut key) = LockKey::open(ctx, name, Mode::Write) else {
         return dismiss(place);
     };
@@ -300,7 +301,7 @@ fn hand_over(ctx: &Context<'_>, name: Arg<'_>, place: &Place) -> Vec<u64> {
 }
 
 /// Something else is in the key: all who wait are told so.
-fn dismiss(place: &Place) -> Vec<u64> {
+fn dismiss(place: &LockName) -> Vec<u64> {
     let mut ended = Vec::new();
     while let Some(id) = with_state(|state| state.waiters.head(place).map(|head| head.id)) {
         let alarm = with_state(|state| {
@@ -314,7 +315,7 @@ fn dismiss(place: &Place) -> Vec<u64> {
 }
 
 /// Sets the alarm of a key in place of the one before, unless that one rings soon anyway.
-fn set_alarm(place: &Place, ms: u64) {
+fn set_alarm(place: &LockName, ms: u64) {
     let shared = with_state(|state| {
         let rings_soon = state.waiters.alarm(place).is_some_and(|alarm| alarm.soon);
         state.waiters.shared(place).filter(|_| !rings_soon)
@@ -350,7 +351,7 @@ fn not_held(ctx: &Context<'_>, args: Args<'_>) {
         Ok(())
     });
     if let Err(error) = replied {
-        ctx.reply_error(&error.text(c"lock.acquire"));
+        ctx.reply_error(&error.text(names::LOCK_ACQUIRE));
     }
 }
 

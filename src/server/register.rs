@@ -63,13 +63,13 @@ impl Loading<'_> {
             Access::Read => "readonly",
             Access::Write => "write",
         };
-        let failed = || LoadError::new(format!("the server refused the command {:?}", spec.name));
+        let failed = || LoadError::new(format!("the server refused the command {}", spec.name.as_str()));
         let flags = CString::new(format!("{access} {}", spec.flags)).map_err(|_| failed())?;
         // SAFETY: the context is that of the load; the server copies names and flags.
         let command = unsafe {
             let made = call!(RedisModule_CreateCommand(
                 self.raw(),
-                spec.name.as_ptr(),
+                spec.name.lower().as_ptr(),
                 Some(trampoline::<C>),
                 flags.as_ptr(),
                 1,
@@ -79,7 +79,7 @@ impl Loading<'_> {
             if made != raw::REDISMODULE_OK as c_int {
                 return Err(failed());
             }
-            call!(RedisModule_GetCommand(self.raw(), spec.name.as_ptr()))
+            call!(RedisModule_GetCommand(self.raw(), spec.name.lower().as_ptr()))
         };
         if command.is_null() || !describe(command, spec) || !self.categorise(command, spec) {
             return Err(failed());

@@ -1,28 +1,25 @@
 //! Settings that `CONFIG GET` and `CONFIG SET` show as `sluice.<name>`.
 
-use std::ffi::{CStr, c_char, c_int, c_longlong, c_void};
+use std::ffi::{c_char, c_int, c_longlong, c_void};
 use std::ptr;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use redis_module::raw;
+use sluice_core::grammar::settings::NumberSetting;
 
 use super::api::call;
 use super::load::{LoadError, Loading};
 
 /// A number that can be set while the server runs.
 pub(crate) struct NumericSetting {
-    /// Without the module's name in front.
-    pub(crate) name: &'static CStr,
-    /// The least that may be set.
-    pub(crate) min: i64,
-    /// The most that may be set.
-    pub(crate) max: i64,
+    /// What it is called, and what may be set.
+    pub(crate) is: &'static NumberSetting,
     value: AtomicI64,
 }
 
 impl NumericSetting {
-    pub(crate) const fn new(name: &'static CStr, default: i64, min: i64, max: i64) -> Self {
-        Self { name, min, max, value: AtomicI64::new(default) }
+    pub(crate) const fn new(is: &'static NumberSetting) -> Self {
+        Self { is, value: AtomicI64::new(is.default) }
     }
 
     /// What is set now.
@@ -59,11 +56,11 @@ impl Loading<'_> {
         let made = unsafe {
             call!(RedisModule_RegisterNumericConfig(
                 self.raw(),
-                setting.name.as_ptr(),
+                setting.is.name.as_ptr(),
                 setting.get(),
                 raw::REDISMODULE_CONFIG_DEFAULT,
-                setting.min,
-                setting.max,
+                setting.is.min,
+                setting.is.max,
                 Some(get),
                 Some(set),
                 None,
@@ -72,7 +69,7 @@ impl Loading<'_> {
         };
         match made == raw::REDISMODULE_OK as c_int {
             true => Ok(()),
-            false => Err(LoadError::new(format!("the server refused the setting {:?}", setting.name))),
+            false => Err(LoadError::new(format!("the server refused the setting {:?}", setting.is.name))),
         }
     }
 

@@ -3,10 +3,12 @@
 
 use std::ffi::CStr;
 
+use sluice_core::grammar::names::CommandName;
+
 /// A command's declaration.
 pub(crate) struct Spec {
-    /// In lower case, as the servers list commands.
-    pub(crate) name: &'static CStr,
+    /// What it is called.
+    pub(crate) name: CommandName,
     /// One sentence, for `COMMAND DOCS`.
     pub(crate) summary: &'static CStr,
     /// For `COMMAND DOCS`, such as `O(1)`.

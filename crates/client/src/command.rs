@@ -9,8 +9,8 @@
 use std::time::Duration;
 
 use redis::Cmd;
-use sluice_core::gcra::{Acquire, GiveBack, Mode};
 use sluice_core::grammar::{lock, ratelimit};
+use sluice_core::limit::call::{Acquire, GiveBack, Mode};
 use sluice_core::lock::Claim;
 use sluice_core::time::{MAX_MS, Millis};
 

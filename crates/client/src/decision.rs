@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use redis::{FromRedisValue, ParsingError, Value};
-use sluice_core::gcra::{NEVER, Reply};
+use sluice_core::limit::call::{NEVER, Reply};
 
 use crate::Limits;
 

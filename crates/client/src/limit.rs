@@ -5,8 +5,8 @@ use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use sluice_core::gcra::Clause;
-use sluice_core::quota::{Quota, QuotaError};
+use sluice_core::limit::call::Clause;
+use sluice_core::limit::quota::{Quota, QuotaError};
 use sluice_core::time::Millis;
 
 use crate::Limits;

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use sluice_core::gcra::{Clauses, MAX_CLAUSES};
+use sluice_core::limit::call::{Clauses, MAX_CLAUSES};
 
 use crate::{Limit, LimitError};
 

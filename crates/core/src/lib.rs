@@ -8,21 +8,13 @@
 //! |---|---|
 //! | [`time`] | instants in ns, durations in ms, and the bound of 100 years on both |
 //! | [`digits`] | integers as the wire and the stored state spell them |
-//! | [`quota`] | one limit: `count` tokens a `period`, at most `burst` at once |
-//! | [`bucket`] | a quota and how far it is used: GCRA's theoretical arrival time, exact |
-//! | [`gcra`] | the decision over all clauses of a call: acquire, give back, look |
-//! | [`codec`] | the stored string, `<tat>[+<r>]:<count>/<period_ms>:<burst>` |
-//! | [`lock`] | who holds a lock, with which fence, until when; the decision to grant |
-//! | [`waiters`] | who waits for which lock, first in first out |
-//! | [`grammar`] | the words of the commands, parsed and encoded |
+//! | [`limit`] | rate limits: quota, bucket, the decision, the stored string |
+//! | [`lock`] | locks: who holds one, with which fence, until when, and who waits |
+//! | [`grammar`] | the words of the commands, parsed and encoded; names, error texts, bounds |
 #![forbid(unsafe_code)]
 
-pub mod bucket;
-pub mod codec;
 pub mod digits;
-pub mod gcra;
 pub mod grammar;
+pub mod limit;
 pub mod lock;
-pub mod quota;
 pub mod time;
-pub mod waiters;

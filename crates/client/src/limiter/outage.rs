@@ -5,7 +5,8 @@ use std::num::NonZeroU32;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use sluice_core::gcra::{self, Acquire, Buckets, GiveBack, Mode};
+use sluice_core::limit::call::{Acquire, Buckets, GiveBack, Mode};
+use sluice_core::limit::gcra;
 use sluice_core::time::{Millis, Nanos};
 use tokio::time::Instant;
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use redis::aio::ConnectionLike;
 use redis::{Arg, Cmd, Pipeline, RedisFuture, Value};
-use sluice_core::gcra::{self, Buckets, Change};
 use sluice_core::grammar::ratelimit;
+use sluice_core::limit::call::{Buckets, Change, Reply};
+use sluice_core::limit::gcra;
 use sluice_core::time::{Millis, Nanos};
 use tokio::time::{Instant, sleep};
 
@@ -72,7 +73,7 @@ impl State {
             self.keys.remove(words[1]);
         }
         self.log.push(line);
-        let gcra::Reply { granted, wait_ms, remaining, burst, reset_ms, index } = verdict.reply;
+        let Reply { granted, wait_ms, remaining, burst, reset_ms, index } = verdict.reply;
         Value::Array([granted, wait_ms, remaining, burst, reset_ms, index].map(Value::Int).to_vec())
     }
 }

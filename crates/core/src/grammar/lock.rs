@@ -10,58 +10,59 @@
 //!
 //! The owner comes first; the options behind it may stand in any order, each once.
 
-use super::{GrammarError, at_least, encode_number, encode_option, folded, integer, millis};
+use super::error::CommandError;
+use super::words::{at_least, encode_number, encode_option, folded, integer, millis};
 use crate::lock::{Claim, Holder, Lock, MAX_HOLDERS, is_owner};
 use crate::time::Millis;
 
 /// Parses what follows the key in `LOCK.TRY`.
-pub fn parse_try<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Claim<'a>, GrammarError> {
+pub fn parse_try<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Claim<'a>, CommandError> {
     let (owner, options) = Options::parse(words)?;
     match options.block {
         None => options.claim(owner),
-        Some(_) => Err(GrammarError::Syntax),
+        Some(_) => Err(CommandError::Syntax),
     }
 }
 
 /// Parses what follows the key in `LOCK.ACQUIRE`: the claim, and how long to wait for it. A wait of
 /// 0 has no limit.
-pub fn parse_acquire<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<(Claim<'a>, Millis), GrammarError> {
+pub fn parse_acquire<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<(Claim<'a>, Millis), CommandError> {
     let (owner, options) = Options::parse(words)?;
-    let block = options.block.ok_or(GrammarError::Syntax)?;
+    let block = options.block.ok_or(CommandError::Syntax)?;
     Ok((options.claim(owner)?, block))
 }
 
 /// Parses what follows the key in `LOCK.EXTEND`: the owner, and what its lease shall be.
-pub fn parse_extend<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<(&'a [u8], Millis), GrammarError> {
+pub fn parse_extend<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<(&'a [u8], Millis), CommandError> {
     let (owner, options) = Options::parse(words)?;
     match options {
         Options { lease: Some(lease), holders: None, block: None } => Ok((owner, lease)),
-        _ => Err(GrammarError::Syntax),
+        _ => Err(CommandError::Syntax),
     }
 }
 
 /// Parses what follows the key in `LOCK.RELEASE`: the owner.
-pub fn parse_release<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<&'a [u8], GrammarError> {
+pub fn parse_release<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<&'a [u8], CommandError> {
     let owner = parse_owner(&mut words)?;
     match words.next() {
         None => Ok(owner),
-        Some(_) => Err(GrammarError::Syntax),
+        Some(_) => Err(CommandError::Syntax),
     }
 }
 
 /// Parses what follows the key in `LOCK.LOAD`: a whole lock.
-pub fn parse_load<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<Lock, GrammarError> {
-    let count = at_least(1, integer(&mut words)?, GrammarError::Holders)?;
+pub fn parse_load<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<Lock, CommandError> {
+    let count = at_least(1, integer(&mut words)?, CommandError::Holders)?;
     let mut holders = Vec::new();
     for _ in 0..usize::try_from(count).map_or(MAX_HOLDERS, |count| count.min(MAX_HOLDERS)) {
         let owner = parse_owner(&mut words)?;
-        let mut number = || at_least(0, integer(&mut words)?, GrammarError::NotAnInteger);
+        let mut number = || at_least(0, integer(&mut words)?, CommandError::NotAnInteger);
         let (fence, deadline_ms, acquired_ms) = (number()?, number()?, number()?);
-        holders.push(Holder::new(owner, fence, deadline_ms, acquired_ms).ok_or(GrammarError::NotAnInteger)?);
+        holders.push(Holder::new(owner, fence, deadline_ms, acquired_ms).ok_or(CommandError::NotAnInteger)?);
     }
     match (words.next(), Lock::from_holders(holders)) {
         (None, Some(lock)) => Ok(lock),
-        _ => Err(GrammarError::Syntax),
+        _ => Err(CommandError::Syntax),
     }
 }
 
@@ -97,9 +98,9 @@ pub fn encode_load(lock: &Lock, mut word: impl FnMut(&[u8])) {
     }
 }
 
-fn parse_owner<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Result<&'a [u8], GrammarError> {
-    let owner = words.next().ok_or(GrammarError::Syntax)?;
-    if is_owner(owner) { Ok(owner) } else { Err(GrammarError::Owner) }
+fn parse_owner<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Result<&'a [u8], CommandError> {
+    let owner = words.next().ok_or(CommandError::Syntax)?;
+    if is_owner(owner) { Ok(owner) } else { Err(CommandError::Owner) }
 }
 
 /// What stands behind an owner.
@@ -116,11 +117,11 @@ const BLOCK: u64 = folded(b"BLOCK");
 const HOLDERS: u64 = folded(b"HOLDERS");
 
 impl Options {
-    fn parse<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<(&'a [u8], Self), GrammarError> {
+    fn parse<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<(&'a [u8], Self), CommandError> {
         let owner = parse_owner(&mut words)?;
         let mut options = Self::default();
         while let Some(word) = words.next() {
-            let time = GrammarError::Time;
+            let time = CommandError::Time;
             match folded(word) {
                 PX if options.lease.is_none() => {
                     let ms = at_least(1, integer(&mut words)?, time)?;
@@ -131,23 +132,23 @@ impl Options {
                     options.lease = Some(millis(seconds.checked_mul(1_000), time)?);
                 }
                 BLOCK if options.block.is_none() => {
-                    let ms = at_least(0, integer(&mut words)?, GrammarError::Block)?;
-                    options.block = Some(millis(Some(ms), GrammarError::Block)?);
+                    let ms = at_least(0, integer(&mut words)?, CommandError::Block)?;
+                    options.block = Some(millis(Some(ms), CommandError::Block)?);
                 }
                 HOLDERS if options.holders.is_none() => {
-                    let n = at_least(1, integer(&mut words)?, GrammarError::Holders)?;
-                    let n = usize::try_from(n).map_err(|_| GrammarError::Holders)?;
+                    let n = at_least(1, integer(&mut words)?, CommandError::Holders)?;
+                    let n = usize::try_from(n).map_err(|_| CommandError::Holders)?;
                     options.holders =
-                        Some(if n <= MAX_HOLDERS { n } else { return Err(GrammarError::Holders) });
+                        Some(if n <= MAX_HOLDERS { n } else { return Err(CommandError::Holders) });
                 }
-                _ => return Err(GrammarError::Syntax),
+                _ => return Err(CommandError::Syntax),
             }
         }
         Ok((owner, options))
     }
 
-    fn claim<'a>(&self, owner: &'a [u8]) -> Result<Claim<'a>, GrammarError> {
-        let lease = self.lease.ok_or(GrammarError::Syntax)?;
+    fn claim<'a>(&self, owner: &'a [u8]) -> Result<Claim<'a>, CommandError> {
+        let lease = self.lease.ok_or(CommandError::Syntax)?;
         Ok(Claim { owner, lease, holders: self.holders.unwrap_or(1) })
     }
 }
@@ -180,7 +181,7 @@ mod tests {
 
     #[test]
     fn every_mistake_has_its_error() {
-        use GrammarError::*;
+        use CommandError::*;
         for (text, error) in [
             ("me", Syntax),
             ("me PX", Syntax),

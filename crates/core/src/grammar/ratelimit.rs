@@ -8,14 +8,15 @@
 //! Keywords are case-insensitive. `EX`, `PX`, `BURST` and `COST` belong to the `LIMIT` before
 //! them, in any order; the others may stand anywhere behind the key. Nothing may be said twice.
 
-use super::{GrammarError, at_least, encode_option, folded, integer, millis};
-use crate::gcra::{Acquire, Clause, Clauses, GiveBack, Mode};
-use crate::quota::Quota;
+use super::error::CommandError;
+use super::words::{at_least, encode_option, folded, integer, millis};
+use crate::limit::call::{Acquire, Clause, Clauses, GiveBack, Mode};
+use crate::limit::quota::Quota;
 use crate::time::Millis;
 
 /// Parses what follows the key in `RATELIMIT.ACQUIRE`.
 #[inline]
-pub fn parse_acquire<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Acquire, GrammarError> {
+pub fn parse_acquire<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Acquire, CommandError> {
     let mut call = Acquire { clauses: Clauses::new(), mode: Mode::PLAIN };
     fill_peek(words, &mut call)?;
     some_cost(&call.clauses)?;
@@ -24,7 +25,7 @@ pub fn parse_acquire<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Acquir
 
 /// Parses what follows the key in `RATELIMIT.PEEK`: as for ACQUIRE, but every cost may be 0.
 #[inline]
-pub fn parse_peek<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Acquire, GrammarError> {
+pub fn parse_peek<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Acquire, CommandError> {
     let mut call = Acquire { clauses: Clauses::new(), mode: Mode::PLAIN };
     fill_peek(words, &mut call)?;
     Ok(call)
@@ -35,17 +36,17 @@ pub fn parse_peek<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Acquire, 
 fn fill_peek<'a>(
     words: impl Iterator<Item = &'a [u8]>,
     Acquire { clauses, mode }: &mut Acquire,
-) -> Result<(), GrammarError> {
+) -> Result<(), CommandError> {
     let options = parse(words, clauses)?;
     if options.due.is_some() {
-        return Err(GrammarError::Syntax);
+        return Err(CommandError::Syntax);
     }
     *mode = options.mode.unwrap_or(Mode::PLAIN);
     if *mode == Mode::Partial {
         let mut costs = clauses.iter().map(|clause| clause.cost).filter(|cost| *cost > 0);
         let first = costs.next();
         if costs.any(|cost| Some(cost) != first) {
-            return Err(GrammarError::UnequalCosts);
+            return Err(CommandError::UnequalCosts);
         }
     }
     Ok(())
@@ -53,11 +54,11 @@ fn fill_peek<'a>(
 
 /// Parses what follows the key in `RATELIMIT.RETURN`.
 #[inline]
-pub fn parse_return<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<GiveBack, GrammarError> {
+pub fn parse_return<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<GiveBack, CommandError> {
     let mut call = GiveBack { clauses: Clauses::new(), due: None };
     let Options { mode, due } = parse(words, &mut call.clauses)?;
     if mode.is_some() {
-        return Err(GrammarError::Syntax);
+        return Err(CommandError::Syntax);
     }
     some_cost(&call.clauses)?;
     call.due = due;
@@ -96,10 +97,10 @@ fn encode_clauses(clauses: &Clauses, word: &mut impl FnMut(&[u8])) {
     }
 }
 
-fn some_cost(clauses: &Clauses) -> Result<(), GrammarError> {
+fn some_cost(clauses: &Clauses) -> Result<(), CommandError> {
     match clauses.iter().any(|clause| clause.cost > 0) {
         true => Ok(()),
-        false => Err(GrammarError::NoCost),
+        false => Err(CommandError::NoCost),
     }
 }
 
@@ -120,8 +121,8 @@ struct Draft {
 }
 
 impl Draft {
-    fn finish(self) -> Result<Clause, GrammarError> {
-        let period = self.period.ok_or(GrammarError::Syntax)?;
+    fn finish(self) -> Result<Clause, CommandError> {
+        let period = self.period.ok_or(CommandError::Syntax)?;
         let quota = Quota::new(self.count, period, self.burst.unwrap_or(self.count))?;
         Ok(Clause { quota, cost: self.cost.unwrap_or(1) })
     }
@@ -130,51 +131,51 @@ impl Draft {
 fn parse<'a>(
     mut words: impl Iterator<Item = &'a [u8]>,
     clauses: &mut Clauses,
-) -> Result<Options, GrammarError> {
+) -> Result<Options, CommandError> {
     let mut options = Options::default();
     let mut draft: Option<Draft> = None;
     let mut push = |draft: Draft| {
         let clause = draft.finish()?;
-        clauses.try_push(clause).map_err(|_| GrammarError::TooManyClauses)
+        clauses.try_push(clause).map_err(|_| CommandError::TooManyClauses)
     };
     while let Some(word) = words.next() {
-        let keyword = Keyword::of(word).ok_or(GrammarError::Syntax)?;
+        let keyword = Keyword::of(word).ok_or(CommandError::Syntax)?;
         match (keyword, &mut draft) {
             (Keyword::Limit, draft) => {
                 if let Some(done) = draft.take() {
                     push(done)?;
                 }
-                let count = at_least(1, integer(&mut words)?, GrammarError::Count)?;
+                let count = at_least(1, integer(&mut words)?, CommandError::Count)?;
                 *draft = Some(Draft { count, period: None, burst: None, cost: None });
             }
             (Keyword::Ex, Some(Draft { period: period @ None, .. })) => {
-                let seconds = at_least(1, integer(&mut words)?, GrammarError::Time)?;
-                *period = Some(millis(seconds.checked_mul(1_000), GrammarError::Time)?);
+                let seconds = at_least(1, integer(&mut words)?, CommandError::Time)?;
+                *period = Some(millis(seconds.checked_mul(1_000), CommandError::Time)?);
             }
             (Keyword::Px, Some(Draft { period: period @ None, .. })) => {
-                let ms = at_least(1, integer(&mut words)?, GrammarError::Time)?;
-                *period = Some(millis(Some(ms), GrammarError::Time)?);
+                let ms = at_least(1, integer(&mut words)?, CommandError::Time)?;
+                *period = Some(millis(Some(ms), CommandError::Time)?);
             }
             (Keyword::Burst, Some(Draft { burst: burst @ None, .. })) => {
-                *burst = Some(at_least(1, integer(&mut words)?, GrammarError::Burst)?);
+                *burst = Some(at_least(1, integer(&mut words)?, CommandError::Burst)?);
             }
             (Keyword::Cost, Some(Draft { cost: cost @ None, .. })) => {
-                *cost = Some(at_least(0, integer(&mut words)?, GrammarError::Cost)?);
+                *cost = Some(at_least(0, integer(&mut words)?, CommandError::Cost)?);
             }
             (Keyword::Partial, _) if options.mode.is_none() => options.mode = Some(Mode::Partial),
             (Keyword::Force, _) if options.mode.is_none() => options.mode = Some(Mode::Force),
             (Keyword::MaxWait, _) if options.mode.is_none() => {
-                let ms = at_least(0, integer(&mut words)?, GrammarError::MaxWait)?;
-                options.mode = Some(Mode::Wait(millis(Some(ms), GrammarError::MaxWait)?));
+                let ms = at_least(0, integer(&mut words)?, CommandError::MaxWait)?;
+                options.mode = Some(Mode::Wait(millis(Some(ms), CommandError::MaxWait)?));
             }
             (Keyword::Due, _) if options.due.is_none() => {
-                let ms = at_least(0, integer(&mut words)?, GrammarError::Due)?;
-                options.due = Some(millis(Some(ms), GrammarError::Due)?);
+                let ms = at_least(0, integer(&mut words)?, CommandError::Due)?;
+                options.due = Some(millis(Some(ms), CommandError::Due)?);
             }
-            _ => return Err(GrammarError::Syntax),
+            _ => return Err(CommandError::Syntax),
         }
     }
-    push(draft.ok_or(GrammarError::Syntax)?)?;
+    push(draft.ok_or(CommandError::Syntax)?)?;
     Ok(options)
 }
 
@@ -221,7 +222,7 @@ impl Keyword {
 mod tests {
     use super::*;
 
-    fn acquire(text: &str) -> Result<Acquire, GrammarError> {
+    fn acquire(text: &str) -> Result<Acquire, CommandError> {
         parse_acquire(text.split_whitespace().map(str::as_bytes))
     }
 
@@ -229,7 +230,7 @@ mod tests {
         Clause { quota: Quota::new(count, Millis::new(period_ms).unwrap(), burst).unwrap(), cost }
     }
 
-    fn call(clauses: &[Clause], mode: Mode) -> Result<Acquire, GrammarError> {
+    fn call(clauses: &[Clause], mode: Mode) -> Result<Acquire, CommandError> {
         Ok(Acquire { clauses: clauses.iter().copied().collect(), mode })
     }
 
@@ -257,7 +258,7 @@ mod tests {
 
     #[test]
     fn every_mistake_has_its_error() {
-        use GrammarError::*;
+        use CommandError::*;
         for (text, error) in [
             ("", Syntax),
             ("LIMIT", Syntax),
@@ -306,10 +307,10 @@ mod tests {
         let words = |text: &'static str| text.split_whitespace().map(str::as_bytes);
         assert!(parse_peek(words("LIMIT 10 EX 1 COST 0")).is_ok());
         assert_eq!(parse_return(words("LIMIT 10 EX 1 DUE 5")).unwrap().due, Millis::new(5));
-        assert_eq!(parse_return(words("LIMIT 10 EX 1 DUE -1")), Err(GrammarError::Due));
-        assert_eq!(parse_return(words("LIMIT 10 EX 1 COST 0")), Err(GrammarError::NoCost));
+        assert_eq!(parse_return(words("LIMIT 10 EX 1 DUE -1")), Err(CommandError::Due));
+        assert_eq!(parse_return(words("LIMIT 10 EX 1 COST 0")), Err(CommandError::NoCost));
         for text in ["LIMIT 10 EX 1 FORCE", "LIMIT 10 EX 1 MAXWAIT 5", "LIMIT 10 EX 1 DUE 5 DUE 5"] {
-            assert_eq!(parse_return(words(text)), Err(GrammarError::Syntax), "{text}");
+            assert_eq!(parse_return(words(text)), Err(CommandError::Syntax), "{text}");
         }
     }
 }

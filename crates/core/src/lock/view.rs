@@ -1,6 +1,7 @@
 //! What can be seen of a lock: live leases only.
 
-use super::{Holder, MAX_HOLDERS, Reply};
+use super::claim::{MAX_HOLDERS, Reply};
+use super::holder::Holder;
 use crate::time::Nanos;
 
 /// The live leases of a lock at one instant.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use sluice_core::lock::Claim;
+use sluice_core::lock::queue::{LockName, Waiter, Waiters};
 use sluice_core::time::Millis;
-use sluice_core::waiters::{Place, Waiter, Waiters};
 
 use crate::cases;
 
@@ -33,9 +33,9 @@ fn deeds() -> impl Strategy<Value = Vec<(usize, Deed)>> {
 
 const PLACES: [(i32, &[u8]); 4] = [(0, b"k"), (0, b"other"), (1, b"k"), (9, b"")];
 
-fn place(n: usize) -> Place {
+fn place(n: usize) -> LockName {
     let (db, key) = PLACES[n];
-    Place { db, key: key.into() }
+    LockName { db, key: key.into() }
 }
 
 fn waiter(id: u64, owner: u8) -> Waiter {
@@ -49,7 +49,7 @@ proptest! {
     #[test]
     fn first_in_is_first_out_key_by_key(deeds in deeds()) {
         let mut waiters = Waiters::default();
-        // Place, id and owner.
+        // LockName, id and owner.
         let mut list: Vec<(usize, u64, u8)> = Vec::new();
         let mut alarms = [None; PLACES.len()];
         for (id, (at, deed)) in (0..).zip(deeds) {

@@ -1,7 +1,7 @@
 //! The words of the commands: what one side writes the other reads, and nothing that anybody writes does harm.
 
 use proptest::prelude::*;
-use sluice_core::grammar::GrammarError;
+use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::lock::{
     encode_acquire, encode_extend, encode_load, encode_try, parse_acquire, parse_extend, parse_load,
     parse_release, parse_try,
@@ -188,5 +188,5 @@ fn a_load_of_too_many_is_refused_whatever_it_says() {
         }
         assert!(parse_load(read(&words)).is_err(), "{count}");
     }
-    assert_eq!(parse_load(std::iter::empty()), Err(GrammarError::Syntax));
+    assert_eq!(parse_load(std::iter::empty()), Err(CommandError::Syntax));
 }

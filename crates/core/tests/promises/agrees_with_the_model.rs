@@ -3,8 +3,8 @@
 
 use num_bigint::BigInt;
 use proptest::prelude::*;
-use sluice_core::bucket::Bucket;
-use sluice_core::gcra::Verdict;
+use sluice_core::limit::bucket::Bucket;
+use sluice_core::limit::call::Verdict;
 use sluice_core::time::Nanos;
 
 use crate::cases::{self, config};

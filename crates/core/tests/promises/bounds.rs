@@ -2,10 +2,11 @@
 //! stored, at any instant, under any limits and costs that the grammar lets through.
 
 use proptest::prelude::*;
-use sluice_core::bucket::{Bucket, MAX_TAT};
-use sluice_core::codec;
-use sluice_core::gcra::{self, Acquire, Buckets, Change, Clause, Clauses, GiveBack, MAX_CLAUSES, Mode};
-use sluice_core::quota::Quota;
+use sluice_core::limit::bucket::{Bucket, MAX_TAT};
+use sluice_core::limit::call::{Acquire, Buckets, Change, Clause, Clauses, GiveBack, MAX_CLAUSES, Mode};
+use sluice_core::limit::codec;
+use sluice_core::limit::gcra;
+use sluice_core::limit::quota::Quota;
 use sluice_core::time::{MAX_MS, Millis, NS_PER_MS, Nanos};
 
 use crate::cases::{self, config};

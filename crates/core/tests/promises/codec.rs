@@ -2,10 +2,10 @@
 //! key may hold is refused or is one of our states, to the last byte.
 
 use proptest::prelude::*;
-use sluice_core::bucket::{Bucket, MAX_TAT};
-use sluice_core::codec::{MAX_LEN, decode, encode, encoded_len};
-use sluice_core::gcra::{Buckets, MAX_CLAUSES};
-use sluice_core::quota::Quota;
+use sluice_core::limit::bucket::{Bucket, MAX_TAT};
+use sluice_core::limit::call::{Buckets, MAX_CLAUSES};
+use sluice_core::limit::codec::{MAX_LEN, decode, encode, encoded_len};
+use sluice_core::limit::quota::Quota;
 
 use crate::cases::{self, config};
 use crate::story::any_quota;

@@ -2,8 +2,8 @@
 //! as well.
 
 use serde::Deserialize;
-use sluice_core::gcra::{Acquire, Clause, GiveBack, Mode, Reply};
-use sluice_core::quota::Quota;
+use sluice_core::limit::call::{Acquire, Clause, GiveBack, Mode, Reply};
+use sluice_core::limit::quota::Quota;
 use sluice_core::time::{Millis, NS_PER_MS, Nanos};
 
 use crate::key::Key;

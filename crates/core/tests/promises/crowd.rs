@@ -3,9 +3,9 @@
 //! left just then.
 
 use proptest::prelude::*;
-use sluice_core::bucket::Bucket;
-use sluice_core::gcra::{Acquire, Buckets, Clause, Clauses, GiveBack, Mode};
-use sluice_core::quota::Quota;
+use sluice_core::limit::bucket::Bucket;
+use sluice_core::limit::call::{Acquire, Buckets, Clause, Clauses, GiveBack, Mode};
+use sluice_core::limit::quota::Quota;
 use sluice_core::time::{Millis, NS_PER_MS, Nanos};
 
 use crate::key::Key;

@@ -2,11 +2,11 @@
 //! parser.
 
 use proptest::prelude::*;
-use sluice_core::gcra::{Acquire, Clause, Clauses, GiveBack, MAX_CLAUSES, Mode};
 use sluice_core::grammar::ratelimit::{
     encode_acquire, encode_return, parse_acquire, parse_peek, parse_return,
 };
-use sluice_core::quota::Quota;
+use sluice_core::limit::call::{Acquire, Clause, Clauses, GiveBack, MAX_CLAUSES, Mode};
+use sluice_core::limit::quota::Quota;
 use sluice_core::time::{MAX_MS, Millis};
 
 use crate::cases::{self, config};

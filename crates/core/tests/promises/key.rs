@@ -1,10 +1,11 @@
 //! A key as a server holds it: a string with an expiry, read before each call and written after it
 //! only when the verdict says so.
 
-use sluice_core::bucket::Standing;
-use sluice_core::codec;
-use sluice_core::gcra::{self, Acquire, Buckets, Change, GiveBack, Verdict};
-use sluice_core::quota::Quota;
+use sluice_core::limit::bucket::Standing;
+use sluice_core::limit::call::{Acquire, Buckets, Change, GiveBack, Verdict};
+use sluice_core::limit::codec;
+use sluice_core::limit::gcra;
+use sluice_core::limit::quota::Quota;
 use sluice_core::time::{Millis, NS_PER_MS, Nanos};
 
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,9 +4,9 @@
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{ToPrimitive, Zero};
-use sluice_core::bucket::Standing;
-use sluice_core::gcra::{Acquire, Change, Clauses, GiveBack, Mode, NEVER, Reply};
-use sluice_core::quota::Quota;
+use sluice_core::limit::bucket::Standing;
+use sluice_core::limit::call::{Acquire, Change, Clauses, GiveBack, Mode, NEVER, Reply};
+use sluice_core::limit::quota::Quota;
 use sluice_core::time::{Millis, NS_PER_MS, Nanos};
 
 pub(crate) type Rational = BigRational;

@@ -6,8 +6,8 @@
 //! the promise holds for windows that are 1 ms longer.
 
 use proptest::prelude::*;
-use sluice_core::gcra::{Acquire, Clause, GiveBack, Mode};
-use sluice_core::quota::Quota;
+use sluice_core::limit::call::{Acquire, Clause, GiveBack, Mode};
+use sluice_core::limit::quota::Quota;
 use sluice_core::time::{Millis, NS_PER_MS, Nanos};
 
 use crate::cases::{self, config};

@@ -2,7 +2,7 @@
 //! can have; and PEEK tells what ACQUIRE does.
 
 use proptest::prelude::*;
-use sluice_core::gcra::{Change, Mode};
+use sluice_core::limit::call::{Change, Mode};
 
 use crate::cases::{self, config};
 use crate::key::Key;

@@ -2,9 +2,9 @@
 //! instant is restored, and an idle key has nothing to get back.
 
 use proptest::prelude::*;
-use sluice_core::bucket::Bucket;
-use sluice_core::gcra::{Acquire, Change, GiveBack, Mode};
-use sluice_core::quota::Quota;
+use sluice_core::limit::bucket::Bucket;
+use sluice_core::limit::call::{Acquire, Change, GiveBack, Mode};
+use sluice_core::limit::quota::Quota;
 use sluice_core::time::{MAX_MS, Millis, Nanos};
 
 use crate::cases::{self, config};

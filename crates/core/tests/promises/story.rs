@@ -1,8 +1,8 @@
 //! Random calls on one key: limits small and natural or at the bounds, and what is done to them.
 
 use proptest::prelude::*;
-use sluice_core::gcra::{Acquire, Clause, Clauses, GiveBack, MAX_CLAUSES, Mode, NEVER, Reply};
-use sluice_core::quota::Quota;
+use sluice_core::limit::call::{Acquire, Clause, Clauses, GiveBack, MAX_CLAUSES, Mode, NEVER, Reply};
+use sluice_core::limit::quota::Quota;
 use sluice_core::time::{MAX_MS, MAX_NS, Millis, NS_PER_MS, Nanos};
 
 use crate::key::Key;

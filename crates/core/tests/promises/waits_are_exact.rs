@@ -2,7 +2,7 @@
 //! before. That holds for tokens of any length: a wait rounded up to w ms is longer than w - 1.
 
 use proptest::prelude::*;
-use sluice_core::gcra::{Acquire, Mode, NEVER};
+use sluice_core::limit::call::{Acquire, Mode, NEVER};
 use sluice_core::time::{MAX_MS, Millis, NS_PER_MS, Nanos};
 
 use crate::cases::{self, config};

@@ -6,7 +6,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
-use crate::lock::Claim;
+use super::claim::Claim;
 use crate::time::Millis;
 
 /// One that waits, known by the number that the module gave it.
@@ -33,7 +33,7 @@ impl Waiter {
 
 /// A key in a database.
 #[derive(Debug, PartialEq, Eq, Hash)]
-pub struct Place {
+pub struct LockName {
     /// The database's number.
     pub db: i32,
     /// The key's name.
@@ -43,7 +43,7 @@ pub struct Place {
 /// Those that wait for one key.
 #[derive(Debug)]
 struct Queue<A> {
-    place: Arc<Place>,
+    place: Arc<LockName>,
     waiters: VecDeque<Waiter>,
     alarm: Option<A>,
 }
@@ -51,8 +51,8 @@ struct Queue<A> {
 /// All that wait, by key; and for each key what the module will look after it with (an alarm `A`).
 #[derive(Debug)]
 pub struct Waiters<A> {
-    queues: HashMap<Arc<Place>, Queue<A>>,
-    places: HashMap<u64, Arc<Place>>,
+    queues: HashMap<Arc<LockName>, Queue<A>>,
+    places: HashMap<u64, Arc<LockName>>,
 }
 
 impl<A> Default for Waiters<A> {
@@ -68,22 +68,22 @@ impl<A> Waiters<A> {
     }
 
     /// How many wait for this key.
-    pub fn count(&self, place: &Place) -> usize {
+    pub fn count(&self, place: &LockName) -> usize {
         self.queues.get(place).map_or(0, |queue| queue.waiters.len())
     }
 
     /// The one that is next.
-    pub fn head(&self, place: &Place) -> Option<&Waiter> {
+    pub fn head(&self, place: &LockName) -> Option<&Waiter> {
         self.queues.get(place)?.waiters.front()
     }
 
     /// Whether this owner waits for this key.
-    pub fn find(&self, place: &Place, owner: &[u8]) -> Option<&Waiter> {
+    pub fn find(&self, place: &LockName, owner: &[u8]) -> Option<&Waiter> {
         self.queues.get(place)?.waiters.iter().find(|waiter| &*waiter.owner == owner)
     }
 
     /// Adds one at the end; or in the place of the wait of the same owner, which is returned.
-    pub fn join(&mut self, place: Arc<Place>, waiter: Waiter) -> Option<Waiter> {
+    pub fn join(&mut self, place: Arc<LockName>, waiter: Waiter) -> Option<Waiter> {
         let queue = match self.queues.get_mut(&place) {
             Some(queue) => queue,
             None => {
@@ -121,23 +121,23 @@ impl<A> Waiters<A> {
     }
 
     /// The key that one waits for.
-    pub fn place(&self, id: u64) -> Option<Arc<Place>> {
+    pub fn place(&self, id: u64) -> Option<Arc<LockName>> {
         self.places.get(&id).map(Arc::clone)
     }
 
     /// The same place, shared with the queue; `None` if nobody waits for it.
-    pub fn shared(&self, place: &Place) -> Option<Arc<Place>> {
+    pub fn shared(&self, place: &LockName) -> Option<Arc<LockName>> {
         self.queues.get(place).map(|queue| Arc::clone(&queue.place))
     }
 
     /// The alarm of a key; `None` also if nobody waits for it.
-    pub fn alarm(&self, place: &Place) -> Option<&A> {
+    pub fn alarm(&self, place: &LockName) -> Option<&A> {
         self.queues.get(place)?.alarm.as_ref()
     }
 
     /// Replaces the alarm of a key and returns the one before; gives `alarm` back as `Err` if
     /// nobody waits.
-    pub fn set_alarm(&mut self, place: &Place, alarm: Option<A>) -> Result<Option<A>, Option<A>> {
+    pub fn set_alarm(&mut self, place: &LockName, alarm: Option<A>) -> Result<Option<A>, Option<A>> {
         match self.queues.get_mut(place) {
             Some(queue) => Ok(std::mem::replace(&mut queue.alarm, alarm)),
             None => Err(alarm),
@@ -145,8 +145,8 @@ impl<A> Waiters<A> {
     }
 
     /// The keys of one database that somebody waits for; of all with `None`.
-    pub fn places(&self, db: Option<i32>) -> Vec<Arc<Place>> {
-        let here = |place: &&Arc<Place>| db.is_none_or(|db| place.db == db);
+    pub fn places(&self, db: Option<i32>) -> Vec<Arc<LockName>> {
+        let here = |place: &&Arc<LockName>| db.is_none_or(|db| place.db == db);
         self.queues.keys().filter(here).map(Arc::clone).collect()
     }
 }
@@ -155,11 +155,11 @@ impl<A> Waiters<A> {
 mod tests {
     use super::*;
 
-    fn place(key: &str) -> Place {
-        Place { db: 0, key: key.as_bytes().into() }
+    fn place(key: &str) -> LockName {
+        LockName { db: 0, key: key.as_bytes().into() }
     }
 
-    fn shared(key: &str) -> Arc<Place> {
+    fn shared(key: &str) -> Arc<LockName> {
         Arc::new(place(key))
     }
 

@@ -10,10 +10,10 @@
 //! all its states, and the string can be overwritten in place. Every state has exactly one
 //! spelling; whatever else a key holds is not ours.
 
-use crate::bucket::Bucket;
+use super::bucket::Bucket;
+use super::call::{Buckets, MAX_CLAUSES};
+use super::quota::Quota;
 use crate::digits;
-use crate::gcra::{Buckets, MAX_CLAUSES};
-use crate::quota::Quota;
 use crate::time::Millis;
 
 const TAT_WIDTH: usize = 19;

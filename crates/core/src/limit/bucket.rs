@@ -6,7 +6,7 @@
 //! counted in units of `1/count` ns: a token is then exactly `period_ns` units and nothing is ever
 //! rounded. All products stay below 2^127 by the bounds of [`Quota`] and [`Millis`].
 
-use crate::quota::{Quota, units};
+use super::quota::{Quota, units};
 use crate::time::{Millis, NS_PER_MS, Nanos};
 
 /// The last instant a stored tat can name: 19 digits of ns, in the year 2262.

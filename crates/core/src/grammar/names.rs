@@ -1,0 +1,79 @@
+//! The names of the commands.
+
+use std::ffi::CStr;
+
+/// A command's name, in both spellings that are needed. Servers take either.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CommandName {
+    lower: &'static CStr,
+    upper: &'static CStr,
+}
+
+impl CommandName {
+    /// As servers list it, such as `ratelimit.acquire`.
+    pub const fn lower(self) -> &'static CStr {
+        self.lower
+    }
+
+    /// As people and clients write it, such as `RATELIMIT.ACQUIRE`.
+    pub const fn upper(self) -> &'static CStr {
+        self.upper
+    }
+
+    /// The same, as text.
+    pub fn as_str(self) -> &'static str {
+        self.upper.to_str().unwrap_or_default()
+    }
+
+    /// What all commands of its family begin with, such as `RATELIMIT.`.
+    pub fn family(self) -> &'static str {
+        let name = self.as_str();
+        name.split_inclusive('.').next().unwrap_or(name)
+    }
+}
+
+macro_rules! names {
+    ($($(#[$doc:meta])* $name:ident = $lower:literal, $upper:literal;)+) => {
+        $($(#[$doc])* pub const $name: CommandName = CommandName { lower: $lower, upper: $upper };)+
+
+        /// Every command.
+        pub const ALL: &[CommandName] = &[$($name),+];
+    };
+}
+
+names! {
+    /// Takes tokens.
+    RATELIMIT_ACQUIRE = c"ratelimit.acquire", c"RATELIMIT.ACQUIRE";
+    /// Says what taking them would answer.
+    RATELIMIT_PEEK = c"ratelimit.peek", c"RATELIMIT.PEEK";
+    /// Gives tokens back.
+    RATELIMIT_RETURN = c"ratelimit.return", c"RATELIMIT.RETURN";
+    /// Shows the stored limits of a key.
+    RATELIMIT_INFO = c"ratelimit.info", c"RATELIMIT.INFO";
+    /// Takes a lock if it is free.
+    LOCK_TRY = c"lock.try", c"LOCK.TRY";
+    /// Takes a lock, or waits for it.
+    LOCK_ACQUIRE = c"lock.acquire", c"LOCK.ACQUIRE";
+    /// Sets what is left of a lease.
+    LOCK_EXTEND = c"lock.extend", c"LOCK.EXTEND";
+    /// Ends a lease, or a wait.
+    LOCK_RELEASE = c"lock.release", c"LOCK.RELEASE";
+    /// Shows who holds a lock.
+    LOCK_INFO = c"lock.info", c"LOCK.INFO";
+    /// A whole lock, for replicas and AOF.
+    LOCK_LOAD = c"lock.load", c"LOCK.LOAD";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_spellings_are_of_one_name() {
+        for name in ALL {
+            assert_eq!(name.upper().to_bytes().to_ascii_lowercase(), name.lower().to_bytes());
+        }
+        assert_eq!(LOCK_TRY.family(), "LOCK.");
+        assert_eq!(RATELIMIT_ACQUIRE.family(), "RATELIMIT.");
+    }
+}

@@ -1,0 +1,29 @@
+//! The settings of the module, `sluice.<name>` in `CONFIG GET`.
+
+use std::ffi::CStr;
+
+use crate::time::MAX_MS;
+
+/// A number that can be set while the server runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NumberSetting {
+    /// Without the module's name in front.
+    pub name: &'static CStr,
+    /// What it is unless somebody sets it.
+    pub default: i64,
+    /// The least that may be set.
+    pub min: i64,
+    /// The most that may be set.
+    pub max: i64,
+}
+
+/// The longest reservation that `MAXWAIT` may ask for, in ms.
+pub const MAX_WAIT_MS: NumberSetting =
+    NumberSetting { name: c"max-wait-ms", default: 60_000, min: 0, max: MAX_MS as i64 };
+
+/// How many clients may wait for one lock.
+pub const MAX_WAITERS: NumberSetting =
+    NumberSetting { name: c"max-waiters", default: 10_000, min: 0, max: 1_000_000 };
+
+/// Every setting.
+pub const ALL: &[NumberSetting] = &[MAX_WAIT_MS, MAX_WAITERS];
