@@ -3,40 +3,67 @@
 //! | file | duty |
 //! |---|---|
 //! | `commands/` | one file a command: its declaration beside what it does |
-//! | `lock/` | the lock as a data type, a key that holds one, and those that wait |
-//! | `server/` | the safe layer over the server's C API, the only unsafe code |
-//! | `config`, `info`, `error` | settings, counters, the texts of errors |
+//! | `limiter/` | a key that holds limits |
+//! | `lock/` | a key that holds a lock, and those that wait for one |
+//! | `config`, `counters` | settings, and the numbers of `INFO sluice` |
+//! | `server/` | the safe layer over the server's C API, the only unsafe code; knows nobody above it |
 //!
-//! What a limit and a lock *mean* is decided in the crate `sluice-core`, which knows no server and no clock.
+//! Each uses what stands below it in this list, and this file wires them up. What a limit and a lock
+//! *mean* is decided in the crate `sluice-core`, which knows no server and no clock.
+//! docs/architecture.md tells the whole.
 #![deny(unsafe_code)]
 
 mod commands;
 mod config;
-mod error;
-mod info;
+mod counters;
+mod limiter;
 mod lock;
 mod server;
 
 use std::ffi::CStr;
 
-use server::{LoadError, Loading};
-
-/// The module's name, before every setting and in `MODULE LIST`.
-const NAME: &CStr = c"sluice";
-
-/// The version as `MODULE LIST` shows it: 100 is 0.1.0, 10203 is 1.2.3.
-const VERSION: i32 = 100;
+use lock::{alarms, evictions};
+use server::{Events, Info, InfoSection, LoadError, Loading, Module};
 
 /// All memory is the server's, so that `maxmemory` and `INFO memory` count it.
 #[global_allocator]
 static ALLOCATOR: redis_module::alloc::RedisAlloc = redis_module::alloc::RedisAlloc;
 
-/// Registers everything with the server that loads us.
-fn load(server: &mut Loading<'_>) -> Result<(), LoadError> {
-    config::take_arguments(server.args())?;
-    config::register(server)?;
-    info::register(server)?;
-    server.add_type::<sluice_core::lock::Lock>()?;
-    server.add_events()?;
-    commands::register(server)
+/// The module.
+struct Sluice;
+
+server::entry_points!(Sluice);
+
+impl Module for Sluice {
+    const NAME: &'static CStr = c"sluice";
+
+    const VERSION: i32 = 100;
+
+    fn load(server: &mut Loading<'_>) -> Result<(), LoadError> {
+        config::take_arguments(server.args())?;
+        config::register(server)?;
+        server.add_info::<Self>()?;
+        server.add_type::<sluice_core::lock::Lock>()?;
+        server.add_events::<Self>()?;
+        commands::register(server)
+    }
+}
+
+/// What may free a lock that somebody waits for, or lose one that somebody holds.
+impl Events for Sluice {
+    fn flushed(db: Option<i32>) {
+        alarms::look_soon_at_all(db);
+    }
+
+    fn swapped() {
+        alarms::look_soon_at_all(None);
+    }
+
+    fn evicted(db: i32, key: &[u8]) {
+        evictions::evicted(db, key);
+    }
+}
+
+impl Info for Sluice {
+    const SECTIONS: &'static [InfoSection] = &[InfoSection { name: c"", fill: counters::write }];
 }

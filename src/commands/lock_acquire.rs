@@ -1,12 +1,14 @@
 //! `LOCK.ACQUIRE key owner <PX ms | EX s> [HOLDERS n] BLOCK ms`
 
+use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::{lock as grammar, names};
 
-use super::locker::{self, Outcome};
-use crate::error::Error;
-use crate::lock::held::LockKey;
-use crate::lock::waiting::{self, reply_with};
-use crate::server::{Access, Args, Command, Context, Mode, Spec, Word, wake};
+use super::lock_family as family;
+use crate::lock::attempt::{Attempt, attempt};
+use crate::lock::key::LockKey;
+use crate::lock::queue::Ended;
+use crate::lock::waiting;
+use crate::server::{Access, Args, BlockingCommand, Command, Context, Keys, Spec, WaitId, Word};
 
 /// Takes a lock, or waits for it.
 pub(super) struct LockAcquire;
@@ -19,33 +21,58 @@ impl Command for LockAcquire {
         since: c"0.1.0",
         arity: -7,
         access: Access::Write,
+        keys: Keys::ONE,
         flags: "deny-oom blocking fast",
         acl: "fast blocking",
-        category: locker::CATEGORY,
+        category: family::CATEGORY,
         words: &[
             Word::KEY,
-            locker::OWNER,
-            locker::LEASE_WORD,
-            locker::HOLDERS,
+            family::OWNER,
+            family::LEASE,
+            family::HOLDERS,
             Word::option(c"block-ms", c"BLOCK"),
         ],
     };
 
-    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError> {
         let (claim, limit) = grammar::parse_acquire(args.behind_key())?;
-        let name = args.key().ok_or(Error::WrongType)?;
+        let name = args.key()?;
 
-        let mut key = LockKey::open(ctx, name, Mode::Write)?;
-        let (outcome, ended) = locker::attempt(ctx, name, &mut key, &claim);
+        let mut key = LockKey::open(ctx, name, Access::Write)?;
+        let (attempt, woken) = attempt(ctx, name, &mut key, &claim);
         key.commit()?;
-        ended.into_iter().for_each(wake);
+        woken.wake();
 
         // Asked beforehand: in MULTI some servers would answer nothing at all to an attempt to block.
         // There, in scripts, and where the server lets the client not wait, this answers like TRY.
-        let refused = matches!(outcome, Outcome::Refused(_));
-        if !(refused && ctx.may_block() && waiting::join(ctx, name, &claim, limit)?) {
-            reply_with(ctx, &outcome.reply());
+        if matches!(attempt, Attempt::Refused(_)) && ctx.may_block() {
+            waiting::check_room(ctx, name, &claim)?;
+            if let Some(wait) = ctx.block_on::<Self>(name, limit) {
+                waiting::join(ctx, name, wait, &claim);
+                return Ok(());
+            }
+        }
+        family::reply(ctx, &attempt.reply());
+        Ok(())
+    }
+}
+
+impl BlockingCommand for LockAcquire {
+    fn answer(ctx: &Context<'_>, args: Args<'_>, wait: WaitId) -> Result<(), CommandError> {
+        match waiting::end(wait).ok_or(CommandError::Server)? {
+            Ended::Granted(reply) => family::reply(ctx, &reply),
+            Ended::WrongType => return Err(CommandError::WrongType),
+            Ended::NotGranted(waiter) => {
+                let key = LockKey::open(ctx, args.key()?, Access::Read)?;
+                let (view, claim) = (key.view(), waiter.claim());
+                let reply = view.own(claim.owner).unwrap_or_else(|| view.refusal(claim.holders));
+                family::reply(ctx, &reply);
+            }
         }
         Ok(())
+    }
+
+    fn forget(wait: WaitId) {
+        waiting::forget(wait);
     }
 }

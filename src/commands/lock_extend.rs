@@ -1,13 +1,13 @@
 //! `LOCK.EXTEND key owner <PX ms | EX s>`
 
+use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::{lock as grammar, names};
 
-use super::locker;
-use crate::error::Error;
-use crate::info;
-use crate::lock::held::LockKey;
-use crate::lock::waiting::{self, reply_with};
-use crate::server::{Access, Args, Command, Context, Mode, Spec, Word};
+use super::lock_family as family;
+use crate::counters;
+use crate::lock::alarms;
+use crate::lock::key::LockKey;
+use crate::server::{Access, Args, Command, Context, Keys, Spec, Word};
 
 /// Sets what is left of a lease.
 pub(super) struct LockExtend;
@@ -20,28 +20,29 @@ impl Command for LockExtend {
         since: c"0.1.0",
         arity: 5,
         access: Access::Write,
+        keys: Keys::ONE,
         flags: "fast",
         acl: "fast",
-        category: locker::CATEGORY,
-        words: &[Word::KEY, locker::OWNER, locker::LEASE_WORD],
+        category: family::CATEGORY,
+        words: &[Word::KEY, family::OWNER, family::LEASE],
     };
 
-    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError> {
         let (owner, lease) = grammar::parse_extend(args.behind_key())?;
-        let name = args.key().ok_or(Error::WrongType)?;
+        let name = args.key()?;
 
-        let mut key = LockKey::open(ctx, name, Mode::Write)?;
+        let mut key = LockKey::open(ctx, name, Access::Write)?;
         let reply = match key.extend(owner, lease) {
             Some(reply) => reply,
             None => {
-                info::LOCK_STALE_EXTENSIONS.add(1);
+                counters::LOCK_STALE_EXTENSIONS.add(1);
                 key.view().not_yours()
             }
         };
 
-        waiting::watch_if_any(ctx, name, &key);
+        alarms::watch_if_any(ctx, name, &key);
         key.commit()?;
-        reply_with(ctx, &reply);
+        family::reply(ctx, &reply);
         Ok(())
     }
 }

@@ -1,12 +1,12 @@
 //! `LOCK.INFO key`
 
-use super::locker;
+use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::names;
 
-use crate::error::Error;
-use crate::lock::held::LockKey;
-use crate::lock::waiting;
-use crate::server::{Access, Args, Command, Context, Mode, Spec, Word};
+use super::lock_family as family;
+use crate::lock::key::LockKey;
+use crate::lock::queue;
+use crate::server::{Access, Args, Command, Context, Keys, Spec, Word};
 
 /// Shows who holds a lock.
 pub(super) struct LockInfo;
@@ -20,16 +20,17 @@ impl Command for LockInfo {
         since: c"0.1.0",
         arity: 2,
         access: Access::Read,
+        keys: Keys::ONE,
         flags: "fast",
         acl: "fast",
-        category: locker::CATEGORY,
+        category: family::CATEGORY,
         words: &[Word::KEY],
     };
 
-    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), Error> {
-        let name = args.key().ok_or(Error::WrongType)?;
-        let key = LockKey::open(ctx, name, Mode::Read)?;
-        let waiters = waiting::place(ctx, name).map_or(0, |place| waiting::count(&place));
+    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError> {
+        let name = args.key()?;
+        let key = LockKey::open(ctx, name, Access::Read)?;
+        let waiters = queue::awaited(ctx, name).map_or(0, |lock| queue::count(&lock));
         let view = key.view();
         let holders = view.live().count();
         if holders == 0 && waiters == 0 {

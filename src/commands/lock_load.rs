@@ -1,18 +1,18 @@
 //! `LOCK.LOAD key n (owner fence deadline_ms acquired_ms)*`
 
+use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::{lock as grammar, names};
 
-use super::locker;
-use crate::error::Error;
-use crate::lock::held::LockKey;
-use crate::lock::value;
-use crate::server::{Access, Args, Command, Context, Kind, Spec, Word};
+use super::lock_family as family;
+use crate::lock::fences;
+use crate::lock::key::LockKey;
+use crate::server::{Access, Args, Command, Context, Keys, Kind, Spec, Word};
 
 /// What replicas and AOF get instead of the commands: the whole lock as it then was.
 pub(super) struct LockLoad;
 
 const HOLDER: &[Word] = &[
-    locker::OWNER,
+    family::OWNER,
     Word::new(c"fence", Kind::Integer),
     Word::new(c"deadline-ms", Kind::Integer),
     Word::new(c"acquired-ms", Kind::Integer),
@@ -26,9 +26,10 @@ impl Command for LockLoad {
         since: c"0.1.0",
         arity: -7,
         access: Access::Write,
+        keys: Keys::ONE,
         flags: "admin",
         acl: "admin dangerous",
-        category: locker::CATEGORY,
+        category: family::CATEGORY,
         words: &[
             Word::KEY,
             Word::new(c"count", Kind::Integer),
@@ -36,14 +37,14 @@ impl Command for LockLoad {
         ],
     };
 
-    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError> {
         if !ctx.is_replayed() {
-            return Err(Error::NotReplayed);
+            return Err(CommandError::NotReplayed);
         }
         let lock = grammar::parse_load(args.behind_key())?;
-        let name = args.key().ok_or(Error::WrongType)?;
-        if !value::note_fences(&lock) {
-            return Err(Error::Fence);
+        let name = args.key()?;
+        if !fences::note(&lock) {
+            return Err(CommandError::Fence);
         }
 
         // Replicates itself: a replica's own AOF, and its replicas, have it from nobody else.

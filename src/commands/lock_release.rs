@@ -1,13 +1,13 @@
 //! `LOCK.RELEASE key owner`
 
+use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::{lock as grammar, names};
 
-use super::locker;
-use crate::error::Error;
-use crate::info;
-use crate::lock::held::LockKey;
-use crate::lock::waiting;
-use crate::server::{Access, Args, Command, Context, Mode, Spec, Word, wake};
+use super::lock_family as family;
+use crate::counters;
+use crate::lock::handover;
+use crate::lock::key::LockKey;
+use crate::server::{Access, Args, Command, Context, Keys, Spec, Word};
 
 /// Ends a lease, or a wait.
 pub(super) struct LockRelease;
@@ -20,25 +20,26 @@ impl Command for LockRelease {
         since: c"0.1.0",
         arity: 3,
         access: Access::Write,
+        keys: Keys::ONE,
         flags: "fast",
         acl: "fast",
-        category: locker::CATEGORY,
-        words: &[Word::KEY, locker::OWNER],
+        category: family::CATEGORY,
+        words: &[Word::KEY, family::OWNER],
     };
 
-    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError> {
         let owner = grammar::parse_release(args.behind_key())?;
-        let name = args.key().ok_or(Error::WrongType)?;
+        let name = args.key()?;
 
-        let mut key = LockKey::open(ctx, name, Mode::Write)?;
+        let mut key = LockKey::open(ctx, name, Access::Write)?;
         let released = key.release(owner);
-        let ended = waiting::after_release(ctx, name, owner, &mut key);
+        let woken = handover::after_release(ctx, name, owner, &mut key);
 
         key.commit()?;
-        let counter = if released { &info::LOCK_RELEASED } else { &info::LOCK_STALE_RELEASES };
+        let counter = if released { &counters::LOCK_RELEASED } else { &counters::LOCK_STALE_RELEASES };
         counter.add(1);
         ctx.reply_integer(i64::from(released));
-        ended.into_iter().for_each(wake);
+        woken.wake();
         Ok(())
     }
 }

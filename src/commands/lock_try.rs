@@ -1,12 +1,12 @@
 //! `LOCK.TRY key owner <PX ms | EX s> [HOLDERS n]`
 
+use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::{lock as grammar, names};
 
-use super::locker;
-use crate::error::Error;
-use crate::lock::held::LockKey;
-use crate::lock::waiting::reply_with;
-use crate::server::{Access, Args, Command, Context, Mode, Spec, Word, wake};
+use super::lock_family as family;
+use crate::lock::attempt::attempt;
+use crate::lock::key::LockKey;
+use crate::server::{Access, Args, Command, Context, Keys, Spec, Word};
 
 /// Takes a lock if it is free.
 pub(super) struct LockTry;
@@ -19,22 +19,23 @@ impl Command for LockTry {
         since: c"0.1.0",
         arity: -5,
         access: Access::Write,
+        keys: Keys::ONE,
         flags: "deny-oom fast",
         acl: "fast",
-        category: locker::CATEGORY,
-        words: &[Word::KEY, locker::OWNER, locker::LEASE_WORD, locker::HOLDERS],
+        category: family::CATEGORY,
+        words: &[Word::KEY, family::OWNER, family::LEASE, family::HOLDERS],
     };
 
-    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError> {
         let claim = grammar::parse_try(args.behind_key())?;
-        let name = args.key().ok_or(Error::WrongType)?;
+        let name = args.key()?;
 
-        let mut key = LockKey::open(ctx, name, Mode::Write)?;
-        let (outcome, ended) = locker::attempt(ctx, name, &mut key, &claim);
+        let mut key = LockKey::open(ctx, name, Access::Write)?;
+        let (attempt, woken) = attempt(ctx, name, &mut key, &claim);
         key.commit()?;
 
-        reply_with(ctx, &outcome.reply());
-        ended.into_iter().for_each(wake);
+        family::reply(ctx, &attempt.reply());
+        woken.wake();
         Ok(())
     }
 }

@@ -3,15 +3,15 @@
 //! Each reads from top to bottom: parse, open, decide, commit, reply. Nothing can fail between the
 //! first write and the last element of the reply.
 
-mod limiter;
 mod lock_acquire;
 mod lock_extend;
+mod lock_family;
 mod lock_info;
 mod lock_load;
 mod lock_release;
 mod lock_try;
-mod locker;
 mod ratelimit_acquire;
+mod ratelimit_family;
 mod ratelimit_info;
 mod ratelimit_peek;
 mod ratelimit_return;
@@ -20,12 +20,12 @@ use crate::server::{LoadError, Loading};
 
 /// Registers every command.
 pub(crate) fn register(server: &mut Loading<'_>) -> Result<(), LoadError> {
-    server.add_category(limiter::CATEGORY);
+    server.add_category(ratelimit_family::CATEGORY);
     server.add_command::<ratelimit_acquire::RatelimitAcquire>()?;
     server.add_command::<ratelimit_peek::RatelimitPeek>()?;
     server.add_command::<ratelimit_return::RatelimitReturn>()?;
     server.add_command::<ratelimit_info::RatelimitInfo>()?;
-    server.add_category(locker::CATEGORY);
+    server.add_category(lock_family::CATEGORY);
     server.add_command::<lock_try::LockTry>()?;
     server.add_command::<lock_acquire::LockAcquire>()?;
     server.add_command::<lock_extend::LockExtend>()?;

@@ -1,14 +1,14 @@
 //! `RATELIMIT.INFO key`
 
+use sluice_core::grammar::error::CommandError;
+use sluice_core::grammar::names;
 use sluice_core::limit::call::Buckets;
 use sluice_core::limit::gcra;
 
-use super::limiter::{self, Limiter};
+use super::ratelimit_family as family;
 use crate::config;
-use sluice_core::grammar::names;
-
-use crate::error::Error;
-use crate::server::{Access, Args, Command, Context, Mode, Spec, Word};
+use crate::limiter::key::LimiterKey;
+use crate::server::{Access, Args, Command, Context, Keys, Spec, Word};
 
 /// Shows the stored state.
 pub(super) struct RatelimitInfo;
@@ -21,15 +21,16 @@ impl Command for RatelimitInfo {
         since: c"0.1.0",
         arity: 2,
         access: Access::Read,
+        keys: Keys::ONE,
         flags: "fast",
         acl: "fast",
-        category: limiter::CATEGORY,
+        category: family::CATEGORY,
         words: &[Word::KEY],
     };
 
-    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError> {
         let mut buckets = Buckets::new();
-        let _key = Limiter::open(ctx, args, Mode::Read, &mut buckets)?;
+        let _key = LimiterKey::open(ctx, args.key()?, Access::Read, &mut buckets)?;
         let Some(standings) = gcra::look(&buckets, ctx.now(), config::max_wait()) else {
             ctx.reply_nil();
             return Ok(());

@@ -1,13 +1,14 @@
 //! `RATELIMIT.PEEK key LIMIT ... [PARTIAL | FORCE | MAXWAIT ms]`
 
+use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::{names, ratelimit as grammar};
 use sluice_core::limit::call::Buckets;
 use sluice_core::limit::gcra;
 
-use super::limiter::{self, Limiter};
+use super::ratelimit_family as family;
 use crate::config;
-use crate::error::Error;
-use crate::server::{Access, Args, Command, Context, Mode, Spec};
+use crate::limiter::key::LimiterKey;
+use crate::server::{Access, Args, Command, Context, Keys, Spec};
 
 /// Looks, and takes nothing.
 pub(super) struct RatelimitPeek;
@@ -20,22 +21,23 @@ impl Command for RatelimitPeek {
         since: c"0.1.0",
         arity: -6,
         access: Access::Read,
+        keys: Keys::ONE,
         flags: "fast",
         acl: "fast",
-        category: limiter::CATEGORY,
-        words: limiter::ACQUIRE_WORDS,
+        category: family::CATEGORY,
+        words: family::ACQUIRE_WORDS,
     };
 
-    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), Error> {
+    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError> {
         let call = grammar::parse_peek(args.behind_key())?;
         let max_wait = config::max_wait();
-        limiter::check_wait(call.mode, max_wait)?;
+        family::check_wait(call.mode, max_wait)?;
 
         let mut buckets = Buckets::new();
-        let _key = Limiter::open(ctx, args, Mode::Read, &mut buckets)?;
+        let _key = LimiterKey::open(ctx, args.key()?, Access::Read, &mut buckets)?;
         let verdict = gcra::acquire(&call, &mut buckets, ctx.now(), max_wait);
 
-        limiter::reply(ctx, &verdict.reply);
+        family::reply(ctx, &verdict.reply);
         Ok(())
     }
 }

@@ -103,13 +103,16 @@ pub(super) mod optional {
 }
 
 /// Calls a required function of the server. The caller's `unsafe` block answers for the arguments.
+///
+/// Not from within a closure that was lent guarded state: see [`guarded`](super::guarded).
 macro_rules! call {
-    ($name:ident($($arg:expr),* $(,)?)) => {
+    ($name:ident($($arg:expr),* $(,)?)) => {{
+        $crate::server::guarded::check();
         match $crate::server::api::required::$name {
             Some(function) => function($($arg),*),
             // The module does not load unless `missing()` is empty.
             None => std::hint::unreachable_unchecked(),
         }
-    };
+    }};
 }
 pub(super) use call;

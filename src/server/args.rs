@@ -8,6 +8,7 @@ use std::slice;
 use std::sync::atomic::{AtomicPtr, Ordering};
 
 use redis_module::raw::RedisModuleString;
+use sluice_core::grammar::error::CommandError;
 
 use super::api::call;
 
@@ -116,9 +117,10 @@ impl<'a> Args<'a> {
         words.iter().map(|&raw| Arg { raw, command: PhantomData })
     }
 
-    /// The key of a command with its key in the first place; `None` only for a command without.
-    pub(crate) fn key(self) -> Option<Arg<'a>> {
-        self.from(1).next()
+    /// The key of a command that has one key, in the first place. Cannot fail in a command whose
+    /// arity demands it.
+    pub(crate) fn key(self) -> Result<Arg<'a>, CommandError> {
+        self.from(1).next().ok_or(CommandError::Syntax)
     }
 
     /// The bytes of each word behind the key.

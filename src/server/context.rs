@@ -1,6 +1,5 @@
 //! What a running command may ask of the server.
 
-use std::ffi::CStr;
 use std::marker::PhantomData;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -8,8 +7,8 @@ use redis_module::raw::{self, RedisModuleCtx};
 use sluice_core::time::Nanos;
 
 use super::api::{call, optional};
-use super::args::{Arg, FixedArg, OwnedArg};
-use super::key::{Key, Mode};
+use super::args::Arg;
+use super::key::{Access, Key};
 
 /// The server, as the command now running sees it. Not to be kept beyond the command.
 pub(crate) struct Context<'a> {
@@ -36,9 +35,9 @@ impl Context<'_> {
     }
 
     /// Looks the key up, once.
-    pub(crate) fn open<'k>(&'k self, name: Arg<'k>, mode: Mode) -> Key<'k> {
+    pub(crate) fn open<'k>(&'k self, name: Arg<'k>, access: Access) -> Key<'k> {
         // SAFETY: context and name belong to the running command; `Key` closes the handle.
-        let raw = unsafe { call!(RedisModule_OpenKey(self.raw, name.raw(), mode.flags())) };
+        let raw = unsafe { call!(RedisModule_OpenKey(self.raw, name.raw(), access.flags())) };
         Key::new(raw)
     }
 
@@ -67,101 +66,6 @@ impl Context<'_> {
             call!(RedisModule_FreeCallReply(reply));
         }
         false
-    }
-
-    /// Sends `SET key value PXAT expires_at_ms` to replicas and AOF. Also what makes the server
-    /// count a change for `save`, so it is never left out.
-    pub(crate) fn replicate_set(&self, key: Arg<'_>, value: &[u8], expires_at_ms: u64) {
-        static PXAT: FixedArg = FixedArg::new(b"PXAT");
-        let mut digits = itoa::Buffer::new();
-        let expiry = digits.format(expires_at_ms);
-        // SAFETY: each letter of the format has its argument: strings, and bytes with their length.
-        // The server retains the strings and copies the bytes.
-        unsafe {
-            call!(RedisModule_Replicate(
-                self.raw,
-                c"SET".as_ptr(),
-                c"sbsb".as_ptr(),
-                key.raw(),
-                value.as_ptr(),
-                value.len(),
-                PXAT.raw(),
-                expiry.as_ptr(),
-                expiry.len(),
-            ));
-        }
-    }
-
-    /// Sends `DEL key` to replicas and AOF.
-    pub(crate) fn replicate_del(&self, key: Arg<'_>) {
-        // SAFETY: as above.
-        unsafe {
-            call!(RedisModule_Replicate(self.raw, c"DEL".as_ptr(), c"s".as_ptr(), key.raw()));
-        }
-    }
-
-    /// Tells WATCH and client-side caches that the key has changed. By hand, as a call that
-    /// changes nothing must not disturb them.
-    pub(crate) fn signal_modified(&self, key: Arg<'_>) {
-        // SAFETY: context and name belong to the running command.
-        unsafe {
-            call!(RedisModule_SignalModifiedKey(self.raw, key.raw()));
-        }
-    }
-
-    /// Sends a command with a key and these words behind it to replicas and AOF.
-    pub(crate) fn replicate(&self, command: &CStr, key: Arg<'_>, words: &[OwnedArg]) {
-        let mut words: Vec<_> = words.iter().map(|word| word.arg().raw()).collect();
-        // SAFETY: each letter of the format has its argument: a string, and strings with their
-        // number. The server retains them.
-        unsafe {
-            call!(RedisModule_Replicate(
-                self.raw,
-                command.as_ptr(),
-                c"sv".as_ptr(),
-                key.raw(),
-                words.as_mut_ptr(),
-                words.len(),
-            ));
-        }
-    }
-
-    /// The same with exactly five words, which the server copies: no string of ours for each.
-    pub(crate) fn replicate_five(&self, command: &CStr, key: Arg<'_>, words: [&[u8]; 5]) {
-        let [a, b, c, d, e] = words;
-        // SAFETY: each letter of the format has its argument: a string, and five times bytes with
-        // their length. The server retains the string and copies the bytes.
-        unsafe {
-            call!(RedisModule_Replicate(
-                self.raw,
-                command.as_ptr(),
-                c"sbbbbb".as_ptr(),
-                key.raw(),
-                a.as_ptr(),
-                a.len(),
-                b.as_ptr(),
-                b.len(),
-                c.as_ptr(),
-                c.len(),
-                d.as_ptr(),
-                d.len(),
-                e.as_ptr(),
-                e.len(),
-            ));
-        }
-    }
-
-    /// Tells those who listen to the module's keyspace events.
-    pub(crate) fn notify(&self, event: &CStr, key: Arg<'_>) {
-        // SAFETY: context and name belong to the running command; the event's name is copied.
-        unsafe {
-            call!(RedisModule_NotifyKeyspaceEvent(
-                self.raw,
-                raw::REDISMODULE_NOTIFY_MODULE,
-                event.as_ptr(),
-                key.raw()
-            ));
-        }
     }
 
     /// The number of the database that the command works on.

@@ -1,6 +1,7 @@
 //! A data type of our own: how the server saves, loads, measures and frees its values.
 
 use std::ffi::{CStr, CString, c_int, c_void};
+use std::marker::PhantomData;
 use std::mem::{self, ManuallyDrop};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
@@ -18,6 +19,12 @@ use super::load::{LoadError, Loading};
 pub(crate) trait DataType: Sized + 'static {
     /// Nine characters.
     const NAME: &'static CStr;
+
+    /// The version of what [`Self::save`] writes, 0 to 1023; no other is read.
+    const ENCODING: c_int;
+
+    /// Where the server's handle of this type is kept: a static of the type's own.
+    const HANDLE: &'static TypeHandle<Self>;
 
     /// Writes the value to an RDB file.
     fn save(&self, rdb: &mut Rdb);
@@ -41,20 +48,35 @@ pub(crate) trait DataType: Sized + 'static {
     fn defrag(&mut self, defrag: &mut Defrag);
 
     /// A value has been taken out of the keyspace, by whatever means but a flush.
-    fn unlinked(db: i32, key: &[u8]);
+    fn unlinked(_db: i32, _key: &[u8]) {}
 
     /// What has to survive beside the values, if anything has to.
-    fn save_aux() -> Option<u64>;
+    fn save_aux() -> Option<u64> {
+        None
+    }
 
     /// What [`Self::save_aux`] gave. False if it cannot have.
-    fn load_aux(value: u64) -> bool;
+    fn load_aux(_value: u64) -> bool {
+        false
+    }
 }
 
-static HANDLE: AtomicPtr<raw::RedisModuleType> = AtomicPtr::new(ptr::null_mut());
+/// The server's handle of a data type, once it is registered. Of this type alone: that is what lets
+/// a value be taken for a `T` when the server says that it has this handle.
+pub(crate) struct TypeHandle<T> {
+    raw: AtomicPtr<raw::RedisModuleType>,
+    values: PhantomData<fn() -> T>,
+}
 
-/// The server's handle of the type. There is one type, so there is one handle.
-pub(super) fn handle<T: DataType>() -> *mut raw::RedisModuleType {
-    HANDLE.load(Ordering::Relaxed)
+impl<T: DataType> TypeHandle<T> {
+    pub(crate) const fn new() -> Self {
+        Self { raw: AtomicPtr::new(ptr::null_mut()), values: PhantomData }
+    }
+
+    /// NULL before the type is registered.
+    pub(super) fn raw(&self) -> *mut raw::RedisModuleType {
+        self.raw.load(Ordering::Relaxed)
+    }
 }
 
 /// An RDB file, read or written. After a failed read every further one fails too.
@@ -71,7 +93,7 @@ impl Rdb {
 
     /// Writes bytes.
     pub(crate) fn save_bytes(&mut self, bytes: &[u8]) {
-        // SAFETY: as above; the bytes are copied.
+        // SAFETY: the file is open for writing while the callback runs; the bytes are copied.
         unsafe { call!(RedisModule_SaveStringBuffer(self.raw, bytes.as_ptr().cast(), bytes.len())) }
     }
 
@@ -85,7 +107,8 @@ impl Rdb {
     /// Reads bytes; `None` if the file ends or is broken here.
     pub(crate) fn load_bytes(&mut self) -> Option<Box<[u8]>> {
         let mut len = 0;
-        // SAFETY: as above. The buffer is ours to free, and holds `len` bytes; NULL on error.
+        // SAFETY: the file is open for reading while the callback runs. The buffer is ours to free,
+        // and holds `len` bytes; NULL on error.
         unsafe {
             let buffer = call!(RedisModule_LoadStringBuffer(self.raw, &mut len));
             if buffer.is_null() {
@@ -98,7 +121,7 @@ impl Rdb {
     }
 
     fn is_whole(&self) -> bool {
-        // SAFETY: as above.
+        // SAFETY: the file is open while the callback runs; asking changes nothing.
         unsafe { call!(RedisModule_IsIOError(self.raw)) == 0 }
     }
 }
@@ -117,13 +140,13 @@ impl Digest {
 
     /// Adds a number.
     pub(crate) fn add_number(&mut self, number: u64) {
-        // SAFETY: as above.
+        // SAFETY: the digest is valid while the callback runs.
         unsafe { call!(RedisModule_DigestAddLongLong(self.raw, number as i64)) }
     }
 
     /// Ends an element; elements count in their order.
     pub(crate) fn end_element(&mut self) {
-        // SAFETY: as above.
+        // SAFETY: the digest is valid while the callback runs.
         unsafe { call!(RedisModule_DigestEndSequence(self.raw)) }
     }
 }
@@ -165,7 +188,7 @@ extern "C" fn rdb_save<T: DataType>(io: *mut raw::RedisModuleIO, value: *mut c_v
 }
 
 extern "C" fn rdb_load<T: DataType>(io: *mut raw::RedisModuleIO, version: c_int) -> *mut c_void {
-    if version != ENCODING {
+    if version != T::ENCODING {
         return ptr::null_mut();
     }
     match catch_unwind(|| T::load(&mut Rdb { raw: io })) {
@@ -258,13 +281,10 @@ extern "C" fn aux_save<T: DataType>(io: *mut raw::RedisModuleIO, _when: c_int) {
 }
 
 extern "C" fn aux_load<T: DataType>(io: *mut raw::RedisModuleIO, version: c_int, _when: c_int) -> c_int {
-    let loaded = version == ENCODING
+    let loaded = version == T::ENCODING
         && catch_unwind(|| Rdb { raw: io }.load_number().is_some_and(T::load_aux)).unwrap_or(false);
     if loaded { raw::REDISMODULE_OK as c_int } else { raw::REDISMODULE_ERR as c_int }
 }
-
-/// The version of what `save` writes.
-const ENCODING: c_int = 0;
 
 impl Loading<'_> {
     /// Makes the type known to the server.
@@ -288,13 +308,13 @@ impl Loading<'_> {
         methods.aux_save_triggers = raw::REDISMODULE_AUX_BEFORE_RDB as c_int;
         // SAFETY: the context is that of the load; name and methods are copied.
         let made = unsafe {
-            call!(RedisModule_CreateDataType(self.raw(), T::NAME.as_ptr(), ENCODING, &mut methods))
+            call!(RedisModule_CreateDataType(self.raw(), T::NAME.as_ptr(), T::ENCODING, &mut methods))
         };
         if made.is_null() {
             let name = CString::from(T::NAME);
             return Err(LoadError::new(format!("the server refused the data type {name:?}")));
         }
-        HANDLE.store(made, Ordering::Relaxed);
+        T::HANDLE.raw.store(made, Ordering::Relaxed);
         Ok(())
     }
 }

@@ -1,4 +1,4 @@
-//! What the server does to keys without asking: flushing, swapping databases, evicting.
+//! What happens in the server without a command of ours: flushing, swapping databases, evicting.
 
 use std::ffi::{c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -9,9 +9,23 @@ use super::api::call;
 use super::args::Arg;
 use super::context::Context;
 use super::load::{LoadError, Loading};
-use crate::lock::{value, waiting};
 
-extern "C" fn flushed(
+/// Who hears what happens; what it does not ask for, it does not get.
+///
+/// For another event: a method here that does nothing, a callback below, and its line in
+/// [`Loading::add_events`].
+pub(crate) trait Events {
+    /// All keys of a database are gone; of all databases with `None`.
+    fn flushed(_db: Option<i32>) {}
+
+    /// Two databases have changed places.
+    fn swapped() {}
+
+    /// A key has been evicted. It is no longer there.
+    fn evicted(_db: i32, _key: &[u8]) {}
+}
+
+extern "C" fn flushed<E: Events>(
     _ctx: *mut raw::RedisModuleCtx,
     _event: raw::RedisModuleEvent,
     subevent: u64,
@@ -22,19 +36,19 @@ extern "C" fn flushed(
     }
     // SAFETY: for this event the server passes a RedisModuleFlushInfo.
     let db = unsafe { &*info.cast::<raw::RedisModuleFlushInfo>() }.dbnum;
-    let _ = catch_unwind(|| waiting::poke_all((db >= 0).then_some(db)));
+    let _ = catch_unwind(|| E::flushed((db >= 0).then_some(db)));
 }
 
-extern "C" fn swapped(
+extern "C" fn swapped<E: Events>(
     _ctx: *mut raw::RedisModuleCtx,
     _event: raw::RedisModuleEvent,
     _subevent: u64,
     _info: *mut c_void,
 ) {
-    let _ = catch_unwind(|| waiting::poke_all(None));
+    let _ = catch_unwind(E::swapped);
 }
 
-extern "C" fn evicted(
+extern "C" fn evicted<E: Events>(
     ctx: *mut raw::RedisModuleCtx,
     _type: c_int,
     _event: *const c_char,
@@ -42,25 +56,23 @@ extern "C" fn evicted(
 ) -> c_int {
     // SAFETY: the server's own parameters, valid while the callback runs.
     let (ctx, key) = unsafe { (Context::new(ctx), Arg::borrowed(key)) };
-    let _ = catch_unwind(AssertUnwindSafe(|| value::evicted(ctx.db(), key.bytes())));
+    let _ = catch_unwind(AssertUnwindSafe(|| E::evicted(ctx.db(), key.bytes())));
     raw::REDISMODULE_OK as c_int
 }
 
 impl Loading<'_> {
-    /// Listens to what may free a lock that somebody waits for.
-    pub(crate) fn add_events(&self) -> Result<(), LoadError> {
+    /// Has `E` told of what happens in the server. Once only: the server takes one callback an event
+    /// from a module.
+    pub(crate) fn add_events<E: Events>(&self) -> Result<(), LoadError> {
         let flush = raw::RedisModuleEvent { id: raw::REDISMODULE_EVENT_FLUSHDB, dataver: 1 };
         let swap = raw::RedisModuleEvent { id: raw::REDISMODULE_EVENT_SWAPDB, dataver: 1 };
+        let evict = raw::REDISMODULE_NOTIFY_EVICTED;
         // SAFETY: the context is that of the load; the callbacks have the events' signatures.
         let made = unsafe {
             [
-                call!(RedisModule_SubscribeToServerEvent(self.raw(), flush, Some(flushed))),
-                call!(RedisModule_SubscribeToServerEvent(self.raw(), swap, Some(swapped))),
-                call!(RedisModule_SubscribeToKeyspaceEvents(
-                    self.raw(),
-                    raw::REDISMODULE_NOTIFY_EVICTED,
-                    Some(evicted)
-                )),
+                call!(RedisModule_SubscribeToServerEvent(self.raw(), flush, Some(flushed::<E>))),
+                call!(RedisModule_SubscribeToServerEvent(self.raw(), swap, Some(swapped::<E>))),
+                call!(RedisModule_SubscribeToKeyspaceEvents(self.raw(), evict, Some(evicted::<E>))),
             ]
         };
         match made.iter().all(|made| *made == raw::REDISMODULE_OK as c_int) {

@@ -5,20 +5,21 @@ use std::marker::PhantomData;
 use std::slice;
 
 use redis_module::raw;
+use sluice_core::grammar::error::CommandError;
 
 use super::api::call;
-use super::datatype::{DataType, handle};
+use super::datatype::DataType;
 
-/// What a key is opened for.
-#[derive(Clone, Copy)]
-pub(crate) enum Mode {
-    /// To read: an expired key is absent, whether the server has removed it or not.
+/// What a command does to its keys, and what it opens them for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Access {
+    /// Reads them, on replicas too: an expired key is absent, whether the server has removed it or not.
     Read,
-    /// To read and write: an expired key is removed at the lookup.
+    /// Reads and writes them: an expired key is removed at the lookup.
     Write,
 }
 
-impl Mode {
+impl Access {
     pub(super) fn flags(self) -> c_int {
         match self {
             Self::Read => raw::REDISMODULE_READ as c_int,
@@ -49,10 +50,6 @@ pub(crate) struct StringValue<'k> {
     key: &'k Key<'k>,
 }
 
-/// The server would not do what is always possible on a key of ours; nothing was changed.
-#[derive(Debug)]
-pub(crate) struct Refused;
-
 impl<'k> Key<'k> {
     /// `raw` comes from OpenKey; NULL stands for a key that is absent and was opened to read.
     pub(super) fn new(raw: *mut raw::RedisModuleKey) -> Self {
@@ -71,14 +68,14 @@ impl<'k> Key<'k> {
 
     /// Makes the value a string of `len` bytes, written by `fill`, and hands the bytes back for
     /// replication. Not for a key of another type.
-    pub(crate) fn write(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) -> Result<&[u8], Refused> {
+    pub(crate) fn write(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) -> Result<&[u8], CommandError> {
         // SAFETY: `raw` is open for writing. A key that is absent is made a string by truncating
         // it to the length (a private, unencoded one: later writes need no allocation).
         unsafe {
             if call!(RedisModule_ValueLength(self.raw)) != len
                 && call!(RedisModule_StringTruncate(self.raw, len)) != raw::REDISMODULE_OK as c_int
             {
-                return Err(Refused);
+                return Err(CommandError::Server);
             }
         }
         self.overwrite(fill)
@@ -86,14 +83,14 @@ impl<'k> Key<'k> {
 
     /// Changes the bytes of a string in place, and hands them back for replication. Not for a key
     /// that holds anything else, or nothing.
-    pub(crate) fn overwrite(&mut self, change: impl FnOnce(&mut [u8])) -> Result<&[u8], Refused> {
+    pub(crate) fn overwrite(&mut self, change: impl FnOnce(&mut [u8])) -> Result<&[u8], CommandError> {
         let mut len = 0;
         // SAFETY: `raw` is open for writing and holds a string. The bytes are valid until the next
         // write on the key, which needs `&mut self` again.
         let bytes = unsafe {
-            let start = call!(RedisModule_StringDMA(self.raw, &mut len, Mode::Write.flags()));
+            let start = call!(RedisModule_StringDMA(self.raw, &mut len, Access::Write.flags()));
             if start.is_null() {
-                return Err(Refused);
+                return Err(CommandError::Server);
             }
             slice::from_raw_parts_mut(start.cast::<u8>(), len)
         };
@@ -106,7 +103,7 @@ impl<'k> Key<'k> {
         // SAFETY: `raw` is open and our type's values are all a `T` from `Box::into_raw`; it stays
         // where it is until the next write on the key, which needs `&mut self`.
         unsafe {
-            (call!(RedisModule_ModuleTypeGetType(self.raw)) == handle::<T>())
+            (call!(RedisModule_ModuleTypeGetType(self.raw)) == T::HANDLE.raw())
                 .then(|| call!(RedisModule_ModuleTypeGetValue(self.raw)).cast::<T>().as_ref())
                 .flatten()
         }
@@ -114,25 +111,27 @@ impl<'k> Key<'k> {
 
     /// The value, if it is one of this type, to change it in place.
     pub(crate) fn get_mut<T: DataType>(&mut self) -> Option<&mut T> {
-        // SAFETY: as above, and `&mut self` makes it the only reference.
+        // SAFETY: `raw` is open for writing and our type's values are all a `T` from `Box::into_raw`;
+        // it stays where it is until the next write on the key, and `&mut self` makes this the only
+        // reference.
         unsafe {
-            (call!(RedisModule_ModuleTypeGetType(self.raw)) == handle::<T>())
+            (call!(RedisModule_ModuleTypeGetType(self.raw)) == T::HANDLE.raw())
                 .then(|| call!(RedisModule_ModuleTypeGetValue(self.raw)).cast::<T>().as_mut())
                 .flatten()
         }
     }
 
     /// Puts a value of a type of ours into the key, in place of whatever is there.
-    pub(crate) fn set<T: DataType>(&mut self, value: T) -> Result<(), Refused> {
+    pub(crate) fn set<T: DataType>(&mut self, value: T) -> Result<(), CommandError> {
         let value = Box::into_raw(Box::new(value));
         // SAFETY: `raw` is open for writing; the server owns the value if it takes it, and hands it
         // to the type's free callback in the end. If not, it is still ours.
         unsafe {
-            if call!(RedisModule_ModuleTypeSetValue(self.raw, handle::<T>(), value.cast()))
+            if call!(RedisModule_ModuleTypeSetValue(self.raw, T::HANDLE.raw(), value.cast()))
                 != raw::REDISMODULE_OK as c_int
             {
                 drop(Box::from_raw(value));
-                return Err(Refused);
+                return Err(CommandError::Server);
             }
         }
         Ok(())
@@ -178,7 +177,7 @@ impl<'k> StringValue<'k> {
         // SAFETY: the key is open and holds a string. The bytes are valid until the next write on
         // the key, which needs `&mut Key`, while this borrows it.
         unsafe {
-            let start = call!(RedisModule_StringDMA(self.key.raw, &mut len, Mode::Read.flags()));
+            let start = call!(RedisModule_StringDMA(self.key.raw, &mut len, Access::Read.flags()));
             if start.is_null() { &[] } else { slice::from_raw_parts(start.cast(), len) }
         }
     }

@@ -10,6 +10,18 @@ use redis_module::raw;
 use super::api::{self, call, optional};
 use super::args::Args;
 
+/// The module, as whoever wires it up declares it. [`entry_points`] hands it to the server.
+pub(crate) trait Module {
+    /// What it is called, before every setting and in `MODULE LIST`.
+    const NAME: &'static CStr;
+
+    /// The version as `MODULE LIST` shows it: 100 is 0.1.0, 10203 is 1.2.3.
+    const VERSION: i32;
+
+    /// Registers everything with the server that loads it.
+    fn load(server: &mut Loading<'_>) -> Result<(), LoadError>;
+}
+
 /// The server while it loads us.
 pub(crate) struct Loading<'a> {
     raw: *mut raw::RedisModuleCtx,
@@ -38,7 +50,7 @@ pub(super) fn background() -> *mut raw::RedisModuleCtx {
 /// Which of the two entry points the server took. Redis and Valkey have begun to give different
 /// meanings to the same option bits, which nothing else tells apart.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Family {
+pub(crate) enum Family {
     Redis,
     Valkey,
 }
@@ -91,7 +103,12 @@ fn log_warning(ctx: *mut raw::RedisModuleCtx, text: &str) {
     }
 }
 
-fn on_load(
+/// Loads the module.
+///
+/// # Safety
+///
+/// The parameters are those that the server passed to the entry point now running.
+pub(crate) unsafe fn on_load<M: Module>(
     ctx: *mut raw::RedisModuleCtx,
     argv: *mut *mut raw::RedisModuleString,
     argc: c_int,
@@ -101,12 +118,8 @@ fn on_load(
     // Nothing may allocate before this: the allocator is the server's.
     // SAFETY: the context is the server's; the name is copied.
     let initialised = unsafe {
-        raw::Export_RedisModule_Init(
-            ctx,
-            crate::NAME.as_ptr(),
-            crate::VERSION,
-            raw::REDISMODULE_APIVER_1 as c_int,
-        )
+        let api = raw::REDISMODULE_APIVER_1 as c_int;
+        raw::Export_RedisModule_Init(ctx, M::NAME.as_ptr(), M::VERSION, api)
     };
     if initialised != raw::REDISMODULE_OK as c_int {
         return failed;
@@ -125,54 +138,72 @@ fn on_load(
         loading.set_options(family);
         // SAFETY: the context is that of the load.
         BACKGROUND.store(unsafe { call!(RedisModule_GetDetachedThreadSafeContext(ctx)) }, Ordering::Relaxed);
-        crate::load(&mut loading)
+        M::load(&mut loading)
     });
     match outcome {
         Ok(Ok(())) => raw::REDISMODULE_OK as c_int,
         Ok(Err(LoadError(text))) => {
-            log_warning(ctx, &format!("sluice does not load: {text}"));
+            log_warning(ctx, &format!("{} does not load: {text}", M::NAME.to_string_lossy()));
             failed
         }
         Err(_) => failed,
     }
 }
 
-/// What Redis calls on MODULE LOAD.
-///
-/// # Safety
-///
-/// To be called by the server alone.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn RedisModule_OnLoad(
-    ctx: *mut raw::RedisModuleCtx,
-    argv: *mut *mut raw::RedisModuleString,
-    argc: c_int,
-) -> c_int {
-    on_load(ctx, argv, argc, Family::Redis)
-}
+/// The symbols that servers look for, for one type that is a [`Module`].
+macro_rules! entry_points {
+    ($module:ty) => {
+        /// What the server calls, and nobody else.
+        #[allow(unsafe_code)]
+        const _: () = {
+            use std::ffi::c_int;
 
-/// What Valkey looks for first; with it there is no "legacy module" notice.
-///
-/// # Safety
-///
-/// To be called by the server alone.
-#[unsafe(no_mangle)]
-unsafe extern "C" fn ValkeyModule_OnLoad(
-    ctx: *mut raw::RedisModuleCtx,
-    argv: *mut *mut raw::RedisModuleString,
-    argc: c_int,
-) -> c_int {
-    on_load(ctx, argv, argc, Family::Valkey)
-}
+            use redis_module::raw;
 
-/// What Redis would call on MODULE UNLOAD, which it refuses: the module has a data type.
-#[unsafe(no_mangle)]
-extern "C" fn RedisModule_OnUnload(_ctx: *mut raw::RedisModuleCtx) -> c_int {
-    raw::REDISMODULE_OK as c_int
-}
+            use $crate::server::{Family, on_load};
 
-/// The same under Valkey's name.
-#[unsafe(no_mangle)]
-extern "C" fn ValkeyModule_OnUnload(_ctx: *mut raw::RedisModuleCtx) -> c_int {
-    raw::REDISMODULE_OK as c_int
+            /// What Redis calls on MODULE LOAD.
+            ///
+            /// # Safety
+            ///
+            /// To be called by the server alone.
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn RedisModule_OnLoad(
+                ctx: *mut raw::RedisModuleCtx,
+                argv: *mut *mut raw::RedisModuleString,
+                argc: c_int,
+            ) -> c_int {
+                // SAFETY: the server's own parameters.
+                unsafe { on_load::<$module>(ctx, argv, argc, Family::Redis) }
+            }
+
+            /// What Valkey looks for first; with it there is no "legacy module" notice.
+            ///
+            /// # Safety
+            ///
+            /// To be called by the server alone.
+            #[unsafe(no_mangle)]
+            unsafe extern "C" fn ValkeyModule_OnLoad(
+                ctx: *mut raw::RedisModuleCtx,
+                argv: *mut *mut raw::RedisModuleString,
+                argc: c_int,
+            ) -> c_int {
+                // SAFETY: the server's own parameters.
+                unsafe { on_load::<$module>(ctx, argv, argc, Family::Valkey) }
+            }
+
+            /// What Redis would call on MODULE UNLOAD, which it refuses: the module has a data type.
+            #[unsafe(no_mangle)]
+            extern "C" fn RedisModule_OnUnload(_ctx: *mut raw::RedisModuleCtx) -> c_int {
+                raw::REDISMODULE_OK as c_int
+            }
+
+            /// The same under Valkey's name.
+            #[unsafe(no_mangle)]
+            extern "C" fn ValkeyModule_OnUnload(_ctx: *mut raw::RedisModuleCtx) -> c_int {
+                raw::REDISMODULE_OK as c_int
+            }
+        };
+    };
 }
+pub(crate) use entry_points;

@@ -1,14 +1,22 @@
 //! The safe layer over the server's C API, and the only unsafe code of the project.
 //!
-//! | file | duty |
-//! |---|---|
-//! | `api` | which functions of the server are needed, which are merely used where present |
-//! | `load` | entry points, options, load errors |
-//! | `register`, `spec` | commands: declaration, registration, the trampoline |
-//! | `settings`, `info` | `CONFIG GET sluice.*`, `INFO sluice` |
-//! | `context`, `args`, `key`, `reply` | what a running command sees |
-//! | `datatype` | a data type of our own |
-//! | `blocking`, `timers`, `events` | waiting clients, alarms, what the server does to keys unasked |
+//! It knows nobody above it. Who loads, what commands there are, who waits, who is rung, who hears
+//! events and who fills `INFO` is handed in, as types that implement its traits.
+//!
+//! | file | duty | handed in |
+//! |---|---|---|
+//! | `api` | which functions of the server are needed, which are merely used where present | |
+//! | `load` | entry points, options, load errors | [`Module`] |
+//! | `register`, `spec` | commands: declaration, registration, the trampoline | [`Command`] |
+//! | `context`, `args`, `key` | what a running command sees | |
+//! | `effects`, `reply` | what others hear of a change; what the caller is told | |
+//! | `datatype` | data types of our own | [`DataType`] |
+//! | `blocking` | clients that wait | [`BlockingCommand`] |
+//! | `timers` | a callback after some time | [`Token`] |
+//! | `events` | what happens in the server without a command of ours | [`Events`] |
+//! | `settings` | `CONFIG GET sluice.*` | [`NumericSetting`] |
+//! | `info` | the module's sections of `INFO` | [`Info`] |
+//! | `guarded` | state that outlives a command, and the rule that comes with it | |
 #![allow(unsafe_code)]
 
 mod api;
@@ -16,7 +24,9 @@ mod args;
 mod blocking;
 mod context;
 mod datatype;
+mod effects;
 mod events;
+mod guarded;
 mod info;
 mod key;
 mod load;
@@ -24,15 +34,19 @@ mod register;
 mod reply;
 mod settings;
 mod spec;
-pub(crate) mod timers;
+mod timers;
 
 pub(crate) use args::{Arg, Args, OwnedArg};
-pub(crate) use blocking::wake;
+pub(crate) use blocking::{BlockingCommand, WaitId, wake};
 pub(crate) use context::{Context, now};
-pub(crate) use datatype::{DataType, Defrag, Digest, Rdb};
-pub(crate) use info::Section;
-pub(crate) use key::{Key, Mode, Refused, Value};
-pub(crate) use load::{LoadError, Loading, warn};
+pub(crate) use datatype::{DataType, Defrag, Digest, Rdb, TypeHandle};
+pub(crate) use events::Events;
+pub(crate) use guarded::Guarded;
+pub(crate) use info::{Info, InfoFields, InfoSection};
+pub(crate) use key::{Access, Key, Value};
+pub(crate) use load::{Family, on_load}; // for `entry_points` alone
+pub(crate) use load::{LoadError, Loading, Module, entry_points, warn};
 pub(crate) use register::Command;
 pub(crate) use settings::NumericSetting;
-pub(crate) use spec::{Access, Kind, Spec, Word};
+pub(crate) use spec::{Keys, Kind, Spec, Word};
+pub(crate) use timers::{Timer, Token};

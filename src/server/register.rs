@@ -7,13 +7,14 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
 
 use redis_module::raw;
+use sluice_core::grammar::error::CommandError;
 
 use super::api::{call, optional};
 use super::args::Args;
 use super::context::Context;
+use super::key::Access;
 use super::load::{LoadError, Loading};
-use super::spec::{Access, Kind, Spec, Word};
-use crate::error::Error;
+use super::spec::{Keys, Kind, Spec, Word};
 
 /// A command: what it declares, and what it does.
 pub(crate) trait Command {
@@ -21,7 +22,7 @@ pub(crate) trait Command {
     const SPEC: Spec;
 
     /// Runs it: one whole reply, or an error and no reply at all.
-    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), Error>;
+    fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError>;
 }
 
 /// What the server calls. Nothing unwinds into it: a panic becomes an error reply.
@@ -33,11 +34,7 @@ extern "C" fn trampoline<C: Command>(
     // SAFETY: these are the server's own parameters for the command now running.
     let (ctx, args) = unsafe { (Context::new(ctx), Args::new(argv, argc)) };
     let outcome = catch_unwind(AssertUnwindSafe(|| C::run(&ctx, args)));
-    match outcome {
-        Ok(Ok(())) => {}
-        Ok(Err(error)) => ctx.reply_error(&error.text(C::SPEC.name)),
-        Err(_) => ctx.reply_error(c"ERR internal error in the sluice module, please report it"),
-    }
+    ctx.reply_failure(outcome, C::SPEC.name);
     raw::REDISMODULE_OK as c_int
 }
 
@@ -65,6 +62,7 @@ impl Loading<'_> {
         };
         let failed = || LoadError::new(format!("the server refused the command {}", spec.name.as_str()));
         let flags = CString::new(format!("{access} {}", spec.flags)).map_err(|_| failed())?;
+        let (first, last, step) = spec.keys.map_or((0, 0, 0), Keys::range);
         // SAFETY: the context is that of the load; the server copies names and flags.
         let command = unsafe {
             let made = call!(RedisModule_CreateCommand(
@@ -72,9 +70,9 @@ impl Loading<'_> {
                 spec.name.lower().as_ptr(),
                 Some(trampoline::<C>),
                 flags.as_ptr(),
-                1,
-                1,
-                1,
+                first,
+                last,
+                step,
             ));
             if made != raw::REDISMODULE_OK as c_int {
                 return Err(failed());
@@ -115,31 +113,61 @@ fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
             raw::REDISMODULE_CMD_KEY_RW | raw::REDISMODULE_CMD_KEY_ACCESS | raw::REDISMODULE_CMD_KEY_UPDATE
         }
     };
-    // SAFETY: all of these are plain C structs, for which zeros mean "nothing" and end a list.
-    let (mut key, end): (raw::RedisModuleCommandKeySpec, raw::RedisModuleCommandKeySpec) =
-        unsafe { (mem::zeroed(), mem::zeroed()) };
-    key.flags = u64::from(flags);
-    key.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
-    key.bs.index.pos = 1;
-    key.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
-    key.fk.range =
-        raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_1 { lastkey: 0, keystep: 1, limit: 0 };
-    let mut keys = [key, end];
+    // SAFETY: a plain C struct, for which zeros mean "nothing" and end a list.
+    let mut keys: [raw::RedisModuleCommandKeySpec; 2] = unsafe { mem::zeroed() };
+    if let (Some(place), [key, _end]) = (spec.keys, &mut keys) {
+        key.flags = u64::from(flags);
+        place.describe(key);
+    }
 
     let mut lists = Vec::new();
     let args = list_of(spec.words, &mut lists);
-    // SAFETY: as above.
+    // SAFETY: a plain C struct, for which zeros mean "nothing".
     let mut info: raw::RedisModuleCommandInfo = unsafe { mem::zeroed() };
     info.version = &VERSION;
     info.summary = spec.summary.as_ptr();
     info.complexity = spec.complexity.as_ptr();
     info.since = spec.since.as_ptr();
     info.arity = spec.arity;
-    info.key_specs = keys.as_mut_ptr();
+    info.key_specs = keys.as_mut_ptr(); // none, or one, then zeros
     info.args = args;
     // SAFETY: the server copies all that `info` points at before it returns; `keys` and `lists`
     // live until then.
     unsafe { call!(RedisModule_SetCommandInfo(command, &info)) == raw::REDISMODULE_OK as c_int }
+}
+
+impl Keys {
+    /// As commands declared their keys before there were key specs: the first, the last, the step.
+    /// Nothing for keys that are counted, which the server then asks the key spec for.
+    fn range(self) -> (c_int, c_int, c_int) {
+        match self {
+            Self { counted: true, .. } => (0, 0, 0),
+            Self { first, last, .. } if last < 0 => (first, last, 1),
+            Self { first, last, .. } => (first, first + last, 1),
+        }
+    }
+
+    fn describe(self, key: &mut raw::RedisModuleCommandKeySpec) {
+        let Self { first, last, counted } = self;
+        key.begin_search_type = raw::RedisModuleKeySpecBeginSearchType_REDISMODULE_KSPEC_BS_INDEX;
+        if counted {
+            key.bs.index.pos = first - 1;
+            key.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_KEYNUM;
+            key.fk.keynum = raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_2 {
+                keynumidx: 0,
+                firstkey: 1,
+                keystep: 1,
+            };
+        } else {
+            key.bs.index.pos = first;
+            key.find_keys_type = raw::RedisModuleKeySpecFindKeysType_REDISMODULE_KSPEC_FK_RANGE;
+            key.fk.range = raw::RedisModuleCommandKeySpec__bindgen_ty_2__bindgen_ty_1 {
+                lastkey: last,
+                keystep: 1,
+                limit: 0,
+            };
+        }
+    }
 }
 
 /// The layout of the structs above, so that a newer server can read them. (The bindings declare a

@@ -1,13 +1,30 @@
 //! Replies, element by element. The server writes each straight into the client's buffer.
 
 use std::ffi::{CStr, c_long, c_longlong};
+use std::thread;
+
+use sluice_core::grammar::error::CommandError;
+use sluice_core::grammar::names::CommandName;
 
 use super::api::call;
 use super::context::Context;
 
 impl Context<'_> {
+    /// Says so if a handler has failed or panicked, and has therefore not replied.
+    pub(super) fn reply_failure(
+        &self,
+        outcome: thread::Result<Result<(), CommandError>>,
+        command: CommandName,
+    ) {
+        match outcome {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => self.reply_error(&error.text(command)),
+            Err(_) => self.reply_error(c"ERR internal error in the sluice module, please report it"),
+        }
+    }
+
     /// An error, such as `ERR syntax error`.
-    pub(crate) fn reply_error(&self, text: &CStr) {
+    fn reply_error(&self, text: &CStr) {
         // SAFETY: the server copies the text. Unlike its format variant it reads no `%` in it.
         unsafe {
             call!(RedisModule_ReplyWithError(self.raw(), text.as_ptr()));

@@ -44,7 +44,7 @@ extern "C" fn set(
     setting: *mut c_void,
     _error: *mut *mut raw::RedisModuleString,
 ) -> c_int {
-    // SAFETY: as above.
+    // SAFETY: `add_setting` registered a `&'static NumericSetting` as the private data.
     unsafe { &*setting.cast::<NumericSetting>() }.set(value);
     raw::REDISMODULE_OK as c_int
 }

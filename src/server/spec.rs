@@ -5,6 +5,8 @@ use std::ffi::CStr;
 
 use sluice_core::grammar::names::CommandName;
 
+use super::key::Access;
+
 /// A command's declaration.
 pub(crate) struct Spec {
     /// What it is called.
@@ -17,25 +19,35 @@ pub(crate) struct Spec {
     pub(crate) since: &'static CStr,
     /// Words with the command's name; negative: at least so many.
     pub(crate) arity: i32,
-    /// What it does to its key, which is the first word behind the name.
+    /// What it does to its keys.
     pub(crate) access: Access,
+    /// Where its keys stand; `None` if it has none.
+    pub(crate) keys: Option<Keys>,
     /// The server's flags for it, beside `readonly` or `write`.
     pub(crate) flags: &'static str,
     /// ACL categories, without `@`, beside `read` or `write` and that of the family.
     pub(crate) acl: &'static str,
     /// The ACL category of its family, without `@`.
     pub(crate) category: &'static CStr,
-    /// What may follow, the key first.
+    /// What may follow, in order.
     pub(crate) words: &'static [Word],
 }
 
-/// What a command does to its key.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Access {
-    /// Reads it: runs on replicas too.
-    Read,
-    /// Reads and writes it.
-    Write,
+/// Where the keys of a command stand among its words, of which the name is number 0.
+#[derive(Clone, Copy)]
+pub(crate) struct Keys {
+    /// Where the first stands.
+    pub(crate) first: i32,
+    /// How far behind the first the last stands: 0, it is alone; -1, it is the command's last word.
+    /// No matter if they are counted.
+    pub(crate) last: i32,
+    /// Whether the word in front of the first says how many there are. Anything may follow them.
+    pub(crate) counted: bool,
+}
+
+impl Keys {
+    /// One, the first word behind the name.
+    pub(crate) const ONE: Option<Self> = Some(Self { first: 1, last: 0, counted: false });
 }
 
 /// One argument, as `COMMAND DOCS` describes it.
@@ -54,7 +66,7 @@ pub(crate) struct Word {
 
 /// What an argument is.
 pub(crate) enum Kind {
-    /// The key.
+    /// A key.
     Key,
     /// Any bytes.
     Text,

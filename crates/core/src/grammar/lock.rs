@@ -91,10 +91,30 @@ pub fn encode_extend(owner: &[u8], lease: Millis, mut word: impl FnMut(&[u8])) {
 pub fn encode_load(lock: &Lock, mut word: impl FnMut(&[u8])) {
     encode_number(lock.holders().len() as u64, &mut word);
     for holder in lock.holders() {
-        word(holder.owner());
-        for number in [holder.fence(), holder.deadline_ms(), holder.acquired_ms()] {
-            encode_number(number, &mut word);
-        }
+        HolderWords::default().spell(holder).into_iter().for_each(&mut word);
+    }
+}
+
+/// The words that [`encode_load`] gives for a lock with this one holder, all of them at once.
+pub fn load_of_one<'a>(holder: &'a Holder, room: &'a mut HolderWords) -> [&'a [u8]; 5] {
+    let [owner, fence, deadline, acquired] = room.spell(holder);
+    [b"1", owner, fence, deadline, acquired]
+}
+
+/// Room for the numbers in a holder's words.
+#[derive(Default)]
+pub struct HolderWords([itoa::Buffer; 3]);
+
+impl HolderWords {
+    /// `owner fence deadline_ms acquired_ms`
+    fn spell<'a>(&'a mut self, holder: &'a Holder) -> [&'a [u8]; 4] {
+        let [fence, deadline, acquired] = &mut self.0;
+        [
+            holder.owner(),
+            fence.format(holder.fence()).as_bytes(),
+            deadline.format(holder.deadline_ms()).as_bytes(),
+            acquired.format(holder.acquired_ms()).as_bytes(),
+        ]
     }
 }
 
@@ -223,6 +243,11 @@ mod tests {
         let mut text = Vec::new();
         encode_load(&lock, |word| text.push(String::from_utf8(word.to_vec()).unwrap()));
         assert_eq!(text.join(" "), "2 a 5 2000 1000 b 6 3000 1001");
+
+        let lock = parse_load(words("1 a 5 2000 1000")).unwrap();
+        let mut one_by_one = Vec::new();
+        encode_load(&lock, |word| one_by_one.push(word.to_vec()));
+        assert_eq!(load_of_one(&lock.holders()[0], &mut HolderWords::default()).as_slice(), one_by_one);
         for text in [
             "0",
             "1",

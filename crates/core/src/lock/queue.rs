@@ -4,24 +4,25 @@
 //! next. Nothing of it is stored or replicated: a wait ends with its connection.
 
 use std::collections::{HashMap, VecDeque};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use super::claim::Claim;
 use crate::time::Millis;
 
-/// One that waits, known by the number that the module gave it.
+/// One that waits, known by what the module knows it by, an `I`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiter {
+pub struct Waiter<I = u64> {
     /// Unique among all that wait.
-    pub id: u64,
+    pub id: I,
     owner: Box<[u8]>,
     lease: Millis,
     holders: usize,
 }
 
-impl Waiter {
+impl<I> Waiter<I> {
     /// One that waits for this claim.
-    pub fn new(id: u64, claim: &Claim<'_>) -> Self {
+    pub fn new(id: I, claim: &Claim<'_>) -> Self {
         Self { id, owner: claim.owner.into(), lease: claim.lease, holders: claim.holders }
     }
 
@@ -42,26 +43,26 @@ pub struct LockName {
 
 /// Those that wait for one key.
 #[derive(Debug)]
-struct Queue<A> {
+struct Queue<A, I> {
     place: Arc<LockName>,
-    waiters: VecDeque<Waiter>,
+    waiters: VecDeque<Waiter<I>>,
     alarm: Option<A>,
 }
 
 /// All that wait, by key; and for each key what the module will look after it with (an alarm `A`).
 #[derive(Debug)]
-pub struct Waiters<A> {
-    queues: HashMap<Arc<LockName>, Queue<A>>,
-    places: HashMap<u64, Arc<LockName>>,
+pub struct Waiters<A, I = u64> {
+    queues: HashMap<Arc<LockName>, Queue<A, I>>,
+    places: HashMap<I, Arc<LockName>>,
 }
 
-impl<A> Default for Waiters<A> {
+impl<A, I> Default for Waiters<A, I> {
     fn default() -> Self {
         Self { queues: HashMap::new(), places: HashMap::new() }
     }
 }
 
-impl<A> Waiters<A> {
+impl<A, I: Copy + Eq + Hash> Waiters<A, I> {
     /// How many wait, for whatever key.
     pub fn total(&self) -> usize {
         self.places.len()
@@ -73,17 +74,17 @@ impl<A> Waiters<A> {
     }
 
     /// The one that is next.
-    pub fn head(&self, place: &LockName) -> Option<&Waiter> {
+    pub fn head(&self, place: &LockName) -> Option<&Waiter<I>> {
         self.queues.get(place)?.waiters.front()
     }
 
     /// Whether this owner waits for this key.
-    pub fn find(&self, place: &LockName, owner: &[u8]) -> Option<&Waiter> {
+    pub fn find(&self, place: &LockName, owner: &[u8]) -> Option<&Waiter<I>> {
         self.queues.get(place)?.waiters.iter().find(|waiter| &*waiter.owner == owner)
     }
 
     /// Adds one at the end; or in the place of the wait of the same owner, which is returned.
-    pub fn join(&mut self, place: Arc<LockName>, waiter: Waiter) -> Option<Waiter> {
+    pub fn join(&mut self, place: Arc<LockName>, waiter: Waiter<I>) -> Option<Waiter<I>> {
         let queue = match self.queues.get_mut(&place) {
             Some(queue) => queue,
             None => {
@@ -105,9 +106,9 @@ impl<A> Waiters<A> {
         }
     }
 
-    /// Takes one out, wherever it stands; `None` if it is out already. An alarm that is returned
-    /// has nobody left to ring for.
-    pub fn leave(&mut self, id: u64) -> Option<(Waiter, Option<A>)> {
+    /// Takes one out, wherever it stands; `None` if it is out already. If it was the last that waited
+    /// for its key, the key's alarm is returned too, to be stopped: nobody is left for it to ring for.
+    pub fn leave(&mut self, id: I) -> Option<(Waiter<I>, Option<A>)> {
         let place = self.places.remove(&id)?;
         let queue = self.queues.get_mut(&place)?;
         let at = queue.waiters.iter().position(|waiter| waiter.id == id)?;
@@ -121,7 +122,7 @@ impl<A> Waiters<A> {
     }
 
     /// The key that one waits for.
-    pub fn place(&self, id: u64) -> Option<Arc<LockName>> {
+    pub fn place(&self, id: I) -> Option<Arc<LockName>> {
         self.places.get(&id).map(Arc::clone)
     }
 
@@ -135,8 +136,9 @@ impl<A> Waiters<A> {
         self.queues.get(place)?.alarm.as_ref()
     }
 
-    /// Replaces the alarm of a key and returns the one before; gives `alarm` back as `Err` if
-    /// nobody waits.
+    /// Sets the alarm of a key, or takes it away (`None`). What is returned is no longer kept here,
+    /// and is the caller's to stop: `Ok` with the key's alarm before, if it had one; or `Err` with
+    /// the very `alarm` that was passed, as nobody waits for the key and so none is kept.
     pub fn set_alarm(&mut self, place: &LockName, alarm: Option<A>) -> Result<Option<A>, Option<A>> {
         match self.queues.get_mut(place) {
             Some(queue) => Ok(std::mem::replace(&mut queue.alarm, alarm)),

@@ -1,12 +1,12 @@
 //! A key that holds a lock, or could.
 
+use sluice_core::grammar::error::CommandError;
 use sluice_core::lock::{Claim, Lock, Reply, View};
 use sluice_core::time::{Millis, Nanos};
 
-use super::value;
-use crate::error::Error;
-use crate::info;
-use crate::server::{Arg, Context, Key, Mode, Value};
+use super::{effects, fences};
+use crate::counters;
+use crate::server::{Access, Arg, Context, Key, Value};
 
 /// An open key with the lock in it. What is changed is kept back until [`Self::commit`].
 pub(crate) struct LockKey<'c> {
@@ -29,11 +29,11 @@ struct Changed {
 
 impl<'c> LockKey<'c> {
     /// Opens the key; a key that holds something else is an error, one that is absent is not.
-    pub(crate) fn open(ctx: &'c Context<'c>, name: Arg<'c>, mode: Mode) -> Result<Self, Error> {
-        let key = ctx.open(name, mode);
+    pub(crate) fn open(ctx: &'c Context<'c>, name: Arg<'c>, access: Access) -> Result<Self, CommandError> {
+        let key = ctx.open(name, access);
         let is_ours = matches!(key.value(), Value::Absent) || key.get::<Lock>().is_some();
         if !is_ours {
-            return Err(Error::WrongType);
+            return Err(CommandError::WrongType);
         }
         let expiry_ms = key.expires_at_ms();
         Ok(Self { ctx, name, key, now: ctx.now(), expiry_ms, change: None })
@@ -50,8 +50,8 @@ impl<'c> LockKey<'c> {
 
     /// Grants a claim that [`View::admits`].
     pub(crate) fn grant(&mut self, claim: &Claim<'_>) -> Reply {
-        let (now, fence) = (self.now, value::fences().next(self.now));
-        info::LOCK_GRANTED.add(1);
+        let (now, fence) = (self.now, fences::next(self.now));
+        counters::LOCK_GRANTED.add(1);
         let change = self.change();
         change.granted += 1;
         change.lock.grant(claim, now, fence)
@@ -77,7 +77,7 @@ impl<'c> LockKey<'c> {
     }
 
     /// Carries the changes out: in the key, on replicas and in the AOF, for those who watch.
-    pub(crate) fn commit(mut self) -> Result<(), Error> {
+    pub(crate) fn commit(mut self) -> Result<(), CommandError> {
         let Some(Changed { lock, released, extended, granted }) = self.change.take() else {
             return Ok(());
         };
@@ -101,15 +101,15 @@ impl<'c> LockKey<'c> {
     }
 
     /// Replaces the lock by one that came from elsewhere, whatever was there.
-    pub(crate) fn replace(ctx: &'c Context<'c>, name: Arg<'c>, lock: Lock) -> Result<(), Error> {
-        let mut key = Self::open(ctx, name, Mode::Write)?;
+    pub(crate) fn replace(ctx: &'c Context<'c>, name: Arg<'c>, lock: Lock) -> Result<(), CommandError> {
+        let mut key = Self::open(ctx, name, Access::Write)?;
         key.store(lock)?;
         ctx.signal_modified(name);
         Ok(())
     }
 
     /// In the key, on replicas and in the AOF.
-    fn store(&mut self, lock: Lock) -> Result<(), Error> {
+    fn store(&mut self, lock: Lock) -> Result<(), CommandError> {
         let expires_at_ms = lock.expires_at_ms();
         match self.key.get_mut::<Lock>() {
             Some(stored) => *stored = lock,
@@ -117,7 +117,7 @@ impl<'c> LockKey<'c> {
         }
         self.key.expire_at(expires_at_ms);
         if let Some(lock) = self.key.get::<Lock>() {
-            value::replicate(self.ctx, self.name, lock);
+            effects::replicate(self.ctx, self.name, lock);
         }
         Ok(())
     }
@@ -127,7 +127,7 @@ impl<'c> LockKey<'c> {
         let (now, expiry_ms, key) = (self.now, self.expiry_ms, &self.key);
         self.change.get_or_insert_with(|| {
             let mut lock = key.get::<Lock>().cloned().unwrap_or_default();
-            info::LOCK_ENDED.add(lock.settle(now, expiry_ms) as u64);
+            counters::LOCK_ENDED.add(lock.settle(now, expiry_ms) as u64);
             Changed { lock, ..Changed::default() }
         })
     }

@@ -1,14 +1,13 @@
-//! Counters for `INFO sluice`. No per-key data: a key is looked at with `RATELIMIT.INFO`.
+//! The numbers of `INFO sluice`. No per-key data: a key is looked at with `RATELIMIT.INFO`.
 
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sluice_core::limit::call::{Mode, NEVER, Verdict};
 
-use crate::lock::waiting;
-use crate::server::{LoadError, Loading, Section};
+use crate::server::InfoFields;
 
-/// One counter. Commands run under the server's global lock, so a load and a store will do.
+/// One number. Commands run under the server's global lock, so a load and a store will do.
 pub(crate) struct Counter {
     name: &'static CStr,
     value: AtomicU64,
@@ -21,7 +20,17 @@ impl Counter {
 
     /// Counts some.
     pub(crate) fn add(&self, count: u64) {
-        self.value.store(self.value.load(Ordering::Relaxed) + count, Ordering::Relaxed);
+        self.set(self.get() + count);
+    }
+
+    /// Sets it, where it goes up and down.
+    pub(crate) fn set(&self, value: u64) {
+        self.value.store(value, Ordering::Relaxed);
+    }
+
+    /// What it is.
+    pub(crate) fn get(&self) -> u64 {
+        self.value.load(Ordering::Relaxed)
     }
 
     fn add_if(&self, happened: bool) {
@@ -66,7 +75,10 @@ pub(crate) static LOCK_EVICTED: Counter = Counter::new(c"lock_evicted");
 /// Waits that ended by their BLOCK time, or by CLIENT UNBLOCK.
 pub(crate) static LOCK_WAIT_TIMEOUTS: Counter = Counter::new(c"lock_wait_timeouts");
 
-static COUNTERS: [&Counter; 16] = [
+/// How many wait for a lock now.
+pub(crate) static LOCK_WAITING: Counter = Counter::new(c"lock_waiting");
+
+static COUNTERS: [&Counter; 17] = [
     &GRANTED,
     &REFUSED,
     &NEVER_GRANTED,
@@ -83,6 +95,7 @@ static COUNTERS: [&Counter; 16] = [
     &LOCK_ENDED,
     &LOCK_EVICTED,
     &LOCK_WAIT_TIMEOUTS,
+    &LOCK_WAITING,
 ];
 
 /// Counts an ACQUIRE.
@@ -104,14 +117,8 @@ pub(crate) fn count_return(verdict: &Verdict) {
 }
 
 /// Writes the section.
-pub(crate) fn write(section: &Section) {
+pub(crate) fn write(fields: &InfoFields) {
     for counter in COUNTERS {
-        section.field(counter.name, counter.value.load(Ordering::Relaxed));
+        fields.number(counter.name, counter.get());
     }
-    section.field(c"lock_waiting", waiting::total());
-}
-
-/// Adds the section to the server's `INFO`.
-pub(crate) fn register(server: &Loading<'_>) -> Result<(), LoadError> {
-    server.add_info()
 }
