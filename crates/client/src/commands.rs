@@ -4,8 +4,14 @@
 
 use std::time::Duration;
 
-use crate::info::{LimitInfo, LockInfo};
-use crate::{Decision, LimitReply, Limits, LockReply, Result, command};
+use crate::command;
+use crate::decision::Decision;
+use crate::error::Result;
+use crate::limit_info::LimitInfo;
+use crate::limit_reply::LimitReply;
+use crate::limits::Limits;
+use crate::lock_info::LockInfo;
+use crate::lock_reply::LockReply;
 
 /// Takes the table of commands: name, arguments, what is read from the wire, what becomes of it.
 macro_rules! commands {

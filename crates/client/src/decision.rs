@@ -2,10 +2,7 @@
 
 use std::time::Duration;
 
-use redis::{FromRedisValue, ParsingError, Value};
-use sluice_core::limit::call::{NEVER, Reply};
-
-use crate::Limits;
+use crate::limits::Limits;
 
 /// What became of a call. Being limited is a value, not an error.
 ///
@@ -132,92 +129,20 @@ impl Decision {
     }
 }
 
-/// The six integers that a RATELIMIT command answers, as they come out of a pipeline.
-///
-/// What `wait_ms` means depends on what was asked, so the caller says: [`Self::decision`] for all
-/// but [`Self::forced`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[must_use = "a reply that nobody looks at limits nothing"]
-pub struct LimitReply(pub(crate) Reply);
-
-impl LimitReply {
-    /// The answer to a plain call, a reservation, a peek or a part.
-    pub fn decision(&self) -> Decision {
-        let Reply { granted, wait_ms, .. } = self.0;
-        let (remaining, burst, reset, index) = self.standing();
-        match (granted, wait_ms) {
-            (1.., _) => Decision::Granted { wait: ms(wait_ms), remaining, burst, reset, index },
-            (_, NEVER) => Decision::Never { remaining, burst, reset, index },
-            _ => Decision::Denied { retry_after: ms(wait_ms), remaining, burst, reset, index },
-        }
-    }
-
-    /// The answer to a call with force.
-    pub fn forced(&self) -> Decision {
-        let (remaining, burst, reset, index) = self.standing();
-        Decision::Forced { over: ms(self.0.wait_ms), remaining, burst, reset, index }
-    }
-
-    /// How many tokens were taken by a call for a part; for others 1 or 0. After giving tokens back:
-    /// 1 if any were.
-    pub fn granted(&self) -> u64 {
-        u64::try_from(self.0.granted).unwrap_or(0)
-    }
-
-    fn standing(&self) -> (u64, u64, Duration, usize) {
-        let Reply { remaining, burst, reset_ms, index, .. } = self.0;
-        let natural = |n: i64| u64::try_from(n).unwrap_or(0);
-        (natural(remaining), natural(burst), ms(reset_ms), usize::try_from(index).unwrap_or(0))
-    }
-}
-
-impl FromRedisValue for LimitReply {
-    fn from_redis_value(value: Value) -> Result<Self, ParsingError> {
-        let [granted, wait_ms, remaining, burst, reset_ms, index] = integers(&value)?;
-        Ok(Self(Reply { granted, wait_ms, remaining, burst, reset_ms, index }))
-    }
-}
-
-/// An array of exactly `N` integers.
-pub(crate) fn integers<const N: usize>(value: &Value) -> Result<[i64; N], ParsingError> {
-    let wrong = || ParsingError::from(format!("expected {N} integers, got {value:?}"));
-    let Value::Array(items) = value else { return Err(wrong()) };
-    let numbers: Option<Vec<i64>> =
-        items.iter().map(|item| if let Value::Int(n) = item { Some(*n) } else { None }).collect();
-    numbers.and_then(|numbers| numbers.try_into().ok()).ok_or_else(wrong)
-}
-
-pub(crate) fn ms(ms: i64) -> Duration {
-    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Limit;
+    use crate::limit::Limit;
 
-    fn reply(numbers: [i64; 6]) -> LimitReply {
-        let array = Value::Array(numbers.into_iter().map(Value::Int).collect());
-        LimitReply::from_redis_value(array).unwrap()
-    }
-
-    #[test]
-    fn a_reply_becomes_the_decision_that_it_states() {
-        let second = Duration::from_secs(1);
-        assert_eq!(
-            reply([1, 0, 3, 5, 1000, 1]).decision(),
-            Decision::Granted { wait: Duration::ZERO, remaining: 3, burst: 5, reset: second, index: 1 }
-        );
-        let denied = reply([0, 1001, 0, 5, 1000, 0]).decision();
-        assert_eq!(denied.retry_after_seconds(), Some(2));
-        let never = reply([0, -1, 5, 5, 0, 0]).decision();
-        assert_eq!(never, Decision::Never { remaining: 5, burst: 5, reset: Duration::ZERO, index: 0 });
-        assert_eq!(never.retry_after_seconds(), None);
-        assert!(
-            matches!(reply([1, 1000, 0, 5, 0, 0]).forced(), Decision::Forced { over, .. } if over == second)
-        );
-        assert!(LimitReply::from_redis_value(Value::Array(vec![Value::Int(1)])).is_err());
-        assert!(LimitReply::from_redis_value(Value::Okay).is_err());
+    /// Granted at once.
+    fn granted(remaining: u64, burst: u64, reset_ms: u64) -> Decision {
+        Decision::Granted {
+            wait: Duration::ZERO,
+            remaining,
+            burst,
+            reset: Duration::from_millis(reset_ms),
+            index: 0,
+        }
     }
 
     #[test]
@@ -231,11 +156,11 @@ mod tests {
             (0, 60_000, 15),
             (0, 90_000, 45), // in debt
         ] {
-            let decision = reply([1, 0, remaining, 4, reset_ms, 0]).decision();
+            let decision = granted(remaining, 4, reset_ms);
             assert_eq!(decision.seconds_to_next_token(&limits), Some(t), "{remaining} of 4");
         }
         let thirds = Limits::one(Limit::per_second(3));
-        let decision = reply([1, 0, 0, 3, 1000, 0]).decision();
+        let decision = granted(0, 3, 1000);
         assert_eq!(decision.seconds_to_next_token(&thirds), Some(1));
         assert_eq!(Decision::Unchecked.seconds_to_next_token(&thirds), None);
     }

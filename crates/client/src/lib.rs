@@ -22,10 +22,13 @@ mod event;
 mod commands;
 mod decision;
 mod error;
-mod info;
 mod limit;
+mod limit_info;
+mod limit_reply;
 mod limits;
+mod lock_info;
 mod lock_reply;
+mod wire;
 
 pub mod command;
 
@@ -37,13 +40,15 @@ mod locks;
 #[cfg(feature = "tokio")]
 pub use commands::AsyncSluiceCommands;
 pub use commands::{SluiceCommands, SluicePipeline};
-pub use decision::{Decision, LimitReply};
+pub use decision::Decision;
 pub use error::{Error, Result, is_module_missing};
-pub use info::{Holder, LimitInfo, LockInfo};
 pub use limit::{Limit, LimitError};
+pub use limit_info::LimitInfo;
+pub use limit_reply::LimitReply;
 #[cfg(feature = "tokio")]
 pub use limiter::{Limiter, Outage};
 pub use limits::Limits;
+pub use lock_info::{Holder, LockInfo};
 pub use lock_reply::LockReply;
 #[cfg(feature = "tokio")]
 pub use locks::{Attempt, Connect, Guard, Lock, Locks, NotReleased};

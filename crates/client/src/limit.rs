@@ -9,8 +9,6 @@ use sluice_core::limit::call::Clause;
 use sluice_core::limit::quota::{Quota, QuotaError};
 use sluice_core::time::Millis;
 
-use crate::Limits;
-
 /// So many tokens a period, at most `burst` at once, of which a call takes `cost`.
 ///
 /// ```
@@ -54,12 +52,12 @@ pub enum LimitError {
     TooSlow,
     /// The cost is above 2^63-1.
     Cost,
-    /// No limit at all, or more than [`Limits::MAX`].
+    /// No limit at all, or more than [`Limits::MAX`](crate::Limits::MAX).
     Clauses,
 }
 
 impl LimitError {
-    const fn text(self) -> &'static str {
+    pub(crate) const fn text(self) -> &'static str {
         match self {
             Self::Count => "the count of a limit is from 1 to 2^63-1",
             Self::Period => "the period of a limit is a whole number of milliseconds, from 1 ms to 100 years",
@@ -143,16 +141,6 @@ impl Limit {
             return Err(LimitError::Cost);
         }
         Ok(Self { quota: self.quota, cost })
-    }
-
-    /// Both limits in one call, which is granted by both or takes nothing of either.
-    ///
-    /// ```
-    /// use sluice_client::{Limit, Limits};
-    /// const LLM: Limits = Limit::per_minute(60).and(Limit::per_minute(90_000).cost(1500));
-    /// ```
-    pub const fn and(self, other: Self) -> Limits {
-        Limits::one(self).and(other)
     }
 
     /// Tokens a period.

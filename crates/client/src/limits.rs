@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 
 use sluice_core::limit::call::{Clauses, MAX_CLAUSES};
 
-use crate::{Limit, LimitError};
+use crate::limit::{Limit, LimitError};
 
 /// From 1 to 8 limits on one key: a call is granted by all of them, or takes nothing of any.
 ///
@@ -43,7 +43,7 @@ impl Limits {
     pub const fn and(self, limit: Limit) -> Self {
         match self.try_and(limit) {
             Ok(limits) => limits,
-            Err(_) => panic!("a call has from 1 to 8 limits"),
+            Err(error) => panic!("{}", error.text()),
         }
     }
 
@@ -77,6 +77,19 @@ impl Limits {
 
     pub(crate) fn clauses(&self) -> Clauses {
         self.as_slice().iter().map(Limit::clause).collect()
+    }
+}
+
+// Here and not beside the rest of `Limit`, which knows nothing of lists.
+impl Limit {
+    /// Both limits in one call, which is granted by both or takes nothing of either.
+    ///
+    /// ```
+    /// use sluice_client::{Limit, Limits};
+    /// const LLM: Limits = Limit::per_minute(60).and(Limit::per_minute(90_000).cost(1500));
+    /// ```
+    pub const fn and(self, other: Self) -> Limits {
+        Limits::one(self).and(other)
     }
 }
 
@@ -131,6 +144,7 @@ mod tests {
         assert_eq!(Limits::try_from(&limits[..0]), Err(LimitError::Clauses));
         assert_eq!(Limits::try_from(&limits[..8]).unwrap().as_slice(), &limits[..8]);
         assert_eq!(Limits::try_from(&limits[..9]), Err(LimitError::Clauses));
+        assert!(LimitError::Clauses.to_string().ends_with(&format!("from 1 to {} limits", Limits::MAX)));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use redis::{FromRedisValue, ParsingError, Value};
 use sluice_core::lock::NOBODY;
 
-use crate::decision::{integers, ms};
+use crate::wire::{duration, integers};
 
 /// Whether the caller holds the lock by this call. That somebody else holds it is a value, not an
 /// error.
@@ -41,9 +41,9 @@ impl FromRedisValue for LockReply {
         let [held, fence, time] = integers(&value)?;
         let fence = u64::try_from(fence).map_err(|_| format!("a fence of {fence}"))?;
         Ok(match (held, time) {
-            (1, _) => Self::Held { fence, left: ms(time) },
+            (1, _) => Self::Held { fence, left: duration(time) },
             (_, NOBODY) => Self::NotHeld { fence: None, retry_after: None },
-            _ => Self::NotHeld { fence: Some(fence), retry_after: Some(ms(time)) },
+            _ => Self::NotHeld { fence: Some(fence), retry_after: Some(duration(time)) },
         })
     }
 }

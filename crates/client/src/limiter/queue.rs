@@ -2,8 +2,9 @@
 //! offering back what nobody here has a use for.
 
 use std::collections::HashMap;
+use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::aio::ConnectionLike;
@@ -11,168 +12,147 @@ use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::outage::Engine;
-use super::request;
+use super::ask::ask;
+use super::lane::{Lane, Origin};
+use super::local::Engine;
+use super::locked::locked;
 use super::turns::{Turn, Turns};
-use crate::Limits;
 use crate::command;
-
-/// Where a turn comes from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Origin {
-    Server,
-    Local,
-}
-
-/// What turns have to have in common to be exchanged: the same key, limits and costs. Made for every
-/// reservation and passed around, so it is one pointer.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Place(Arc<Common>);
-
-#[derive(Debug, PartialEq, Eq, Hash)]
-struct Common {
-    key: Box<[u8]>,
-    limits: Limits,
-    origin: Origin,
-}
-
-impl Place {
-    pub(super) fn new(key: &[u8], limits: Limits, origin: Origin) -> Self {
-        Self(Arc::new(Common { key: key.into(), limits, origin }))
-    }
-}
 
 /// All who wait in this process.
 pub(super) struct Queue<C> {
     connection: C,
     engine: Arc<Engine>,
-    coming: AtomicU64,
+    /// Tells turns of one instant apart.
+    next_number: AtomicU64,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
-    places: HashMap<Place, Waiters>,
+    lanes: HashMap<Lane, InLane>,
     /// Turns on their way back to the server. An entry exists while a task sees to it.
-    returns: HashMap<Place, Vec<Instant>>,
+    returns: HashMap<Lane, Vec<Instant>>,
 }
 
-struct Waiters {
+/// Those who wait in one lane.
+struct InLane {
     turns: Turns<oneshot::Sender<()>>,
     /// Somebody gave up, and a task wakes those who have moved up. Until then all wake by themselves,
-    /// at the turn they came with.
-    driven: bool,
+    /// at the turn they were granted.
+    woken_by_task: bool,
 }
 
 impl State {
     /// Lets those go whose time has come.
-    fn advance(&mut self, place: &Place, now: Instant) {
-        let Some(Waiters { turns, .. }) = self.places.get_mut(place) else { return };
+    fn advance(&mut self, lane: &Lane, now: Instant) {
+        let Some(InLane { turns, .. }) = self.lanes.get_mut(lane) else { return };
         while let Some(waiter) = turns.next(now) {
-            // Whoever does not listen any more is about to leave, at or after its time: it lapses.
+            // Nobody listens when a waiter hangs up just now, at or after its time. Its turn lapses.
             let _ = waiter.send(());
         }
         if turns.is_empty() {
-            self.places.remove(place);
+            self.lanes.remove(lane);
         }
     }
 }
 
 impl<C: ConnectionLike + Clone + Send + Sync + 'static> Queue<C> {
     pub(super) fn new(connection: C, engine: Arc<Engine>) -> Self {
-        Self { connection, engine, coming: AtomicU64::new(0), state: Mutex::default() }
+        Self { connection, engine, next_number: AtomicU64::new(0), state: Mutex::default() }
     }
 
     /// Waits for a turn that is due at `due` or, if others give up, earlier. Dropping the future
     /// gives the turn up.
-    pub(super) async fn wait_for(self: &Arc<Self>, place: Place, due: Instant, deadline: Duration) {
-        let (turn, mut called) = self.join(&place, due);
-        let waiting = Waiting { queue: self, runtime: Handle::current(), place, turn, deadline };
+    pub(super) async fn wait_for(self: &Arc<Self>, lane: Lane, due: Instant, deadline: Duration) {
+        let (turn, mut called) = self.join(&lane, due);
+        let waiting = Waiting { queue: self, runtime: Handle::current(), lane, turn, deadline };
         tokio::select! {
             biased;
             _ = &mut called => {}
             () = sleep_until(due) => {}
         }
-        // At the time it came with, its turn has come, whatever happened ahead of it.
-        locked(&self.state).advance(&waiting.place, Instant::now());
+        // At the latest it goes at the turn it was granted: take it off the list.
+        locked(&self.state).advance(&waiting.lane, Instant::now());
     }
 
     /// A turn whose waiter is gone.
-    pub(super) fn hand_on(self: &Arc<Self>, place: Place, due: Instant, deadline: Duration) {
-        let (turn, _) = self.join(&place, due);
-        drop(Waiting { queue: self, runtime: Handle::current(), place, turn, deadline });
+    pub(super) fn hand_on(self: &Arc<Self>, lane: Lane, due: Instant, deadline: Duration) {
+        let (turn, _) = self.join(&lane, due);
+        drop(Waiting { queue: self, runtime: Handle::current(), lane, turn, deadline });
     }
 
-    fn join(&self, place: &Place, due: Instant) -> (Turn, oneshot::Receiver<()>) {
+    fn join(&self, lane: &Lane, due: Instant) -> (Turn, oneshot::Receiver<()>) {
         let (call, called) = oneshot::channel();
-        let turn = (due, self.coming.fetch_add(1, Ordering::Relaxed));
+        let turn = (due, self.next_number.fetch_add(1, Ordering::Relaxed));
         let mut state = locked(&self.state);
-        let new = || Waiters { turns: Turns::new(), driven: false };
-        state.places.entry(place.clone()).or_insert_with(new).turns.join(turn, call);
+        let new = || InLane { turns: Turns::new(), woken_by_task: false };
+        state.lanes.entry(lane.clone()).or_insert_with(new).turns.join(turn, call);
         (turn, called)
     }
 
     /// A waiter is gone. If its time has not come, those behind it move up.
     fn leave(self: &Arc<Self>, waiter: &Waiting<'_, C>) {
-        let (place, now) = (&waiter.place, Instant::now());
+        let (lane, now) = (&waiter.lane, Instant::now());
         let mut state = locked(&self.state);
-        state.advance(place, now);
-        let Some(Waiters { turns, driven }) = state.places.get_mut(place) else { return };
+        state.advance(lane, now);
+        let Some(InLane { turns, woken_by_task }) = state.lanes.get_mut(lane) else { return };
         let Some(last) = turns.leave(waiter.turn) else { return };
         if turns.is_empty() {
-            state.places.remove(place);
-        } else if !std::mem::replace(driven, true) {
-            waiter.runtime.spawn(Arc::clone(self).drive(place.clone()));
+            state.lanes.remove(lane);
+        } else if !mem::replace(woken_by_task, true) {
+            waiter.runtime.spawn(Arc::clone(self).wake_in_turn(lane.clone()));
         }
         drop(state);
-        match place.0.origin {
+        match lane.origin() {
             Origin::Local => {
-                self.engine.give_up(&place.0.key, &place.0.limits, last.saturating_duration_since(now));
+                self.engine.give_up(lane.key(), lane.limits(), last.saturating_duration_since(now));
             }
             Origin::Server => self.offer_back(waiter, last),
         }
     }
 
-    /// Lets everybody of a place go at the turn they have now, until nobody is left.
-    async fn drive(self: Arc<Self>, place: Place) {
+    /// Lets everybody in a lane go at the turn they have now, until nobody is left.
+    async fn wake_in_turn(self: Arc<Self>, lane: Lane) {
         loop {
-            let first = locked(&self.state).places.get(&place).and_then(|waiters| waiters.turns.first());
+            let first = locked(&self.state).lanes.get(&lane).and_then(|in_lane| in_lane.turns.first());
             let Some(due) = first else { return };
             sleep_until(due).await;
-            locked(&self.state).advance(&place, Instant::now());
+            locked(&self.state).advance(&lane, Instant::now());
         }
     }
 
-    /// The server kept a turn, because somebody stands behind it. If that is somebody here, who was
-    /// being told its own turn when this one was given up, those behind move up, and it is the last
-    /// turn that is to be returned.
-    fn keep(self: &Arc<Self>, place: &Place, due: Instant) {
-        let (now, number) = (Instant::now(), self.coming.fetch_add(1, Ordering::Relaxed));
+    /// The server did not take a turn back, because it has granted a later one to somebody. That may be
+    /// somebody here, whose answer came only after this turn was offered back. Then those behind move up,
+    /// and it is the last turn that is to be returned. If it is somebody in another process, who has been
+    /// told its time already, the turn lapses.
+    fn keep(self: &Arc<Self>, lane: &Lane, due: Instant) {
+        let (now, number) = (Instant::now(), self.next_number.fetch_add(1, Ordering::Relaxed));
         let mut state = locked(&self.state);
-        state.advance(place, now);
-        let Some(Waiters { turns, driven }) = state.places.get_mut(place).filter(|_| due > now) else {
+        state.advance(lane, now);
+        let Some(InLane { turns, woken_by_task }) = state.lanes.get_mut(lane).filter(|_| due > now) else {
             return;
         };
         let Some(last) = turns.move_up((due, number)) else { return };
-        if !std::mem::replace(driven, true) {
-            tokio::spawn(Arc::clone(self).drive(place.clone()));
+        if !mem::replace(woken_by_task, true) {
+            tokio::spawn(Arc::clone(self).wake_in_turn(lane.clone()));
         }
-        state.returns.entry(place.clone()).or_default().push(last);
+        state.returns.entry(lane.clone()).or_default().push(last);
     }
 
     /// Returns are sent one after the other, the latest turn first: the server takes a turn back only
     /// when nobody stands behind it, and when several leave at once they stand behind each other.
     fn offer_back(self: &Arc<Self>, waiter: &Waiting<'_, C>, due: Instant) {
         let mut state = locked(&self.state);
-        if let Some(returns) = state.returns.get_mut(&waiter.place) {
+        if let Some(returns) = state.returns.get_mut(&waiter.lane) {
             returns.push(due);
             return;
         }
-        state.returns.insert(waiter.place.clone(), vec![due]);
+        state.returns.insert(waiter.lane.clone(), vec![due]);
         drop(state);
         let mut returning = Returning {
             queue: Arc::clone(self),
-            place: waiter.place.clone(),
+            lane: waiter.lane.clone(),
             deadline: waiter.deadline,
             done: false,
         };
@@ -180,10 +160,10 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Queue<C> {
     }
 }
 
-/// The task that returns the turns of one place.
+/// The task that returns the turns of one lane.
 struct Returning<C: ConnectionLike + Clone + Send + Sync + 'static> {
     queue: Arc<Queue<C>>,
-    place: Place,
+    lane: Lane,
     deadline: Duration,
     done: bool,
 }
@@ -194,12 +174,12 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Returning<C> {
         let Some(due) = self.latest() else { return false };
         let left = due.saturating_duration_since(Instant::now());
         if !left.is_zero() {
-            let command = command::ratelimit_give_up(&self.place.0.key, self.place.0.limits, left);
-            match request::ask(self.queue.connection.clone(), command, self.deadline).await {
+            let command = command::ratelimit_give_up(self.lane.key(), self.lane.limits(), left);
+            match ask(self.queue.connection.clone(), command, self.deadline).await {
                 Ok(reply) => {
                     event!(debug, "a turn was offered back", taken = reply.granted());
                     if reply.granted() == 0 {
-                        self.queue.keep(&self.place, due);
+                        self.queue.keep(&self.lane, due);
                     }
                 }
                 Err(error) => event!(debug, "a turn lapses", error = error),
@@ -210,11 +190,11 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Returning<C> {
 
     fn latest(&mut self) -> Option<Instant> {
         let mut state = locked(&self.queue.state);
-        let returns = state.returns.get_mut(&self.place)?;
+        let returns = state.returns.get_mut(&self.lane)?;
         returns.sort_unstable();
         let latest = returns.pop();
         if latest.is_none() {
-            state.returns.remove(&self.place);
+            state.returns.remove(&self.lane);
             self.done = true;
         }
         latest
@@ -225,17 +205,17 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Drop for Returning<C> {
     fn drop(&mut self) {
         // The runtime ended before the work: those who come later start another task, on theirs.
         if !self.done {
-            locked(&self.queue.state).returns.remove(&self.place);
+            locked(&self.queue.state).returns.remove(&self.lane);
         }
     }
 }
 
-/// One who waits; leaves when dropped, which means nothing once its time has come.
+/// One who waits. Dropping it leaves the queue; once its turn has come it is in none any more.
 struct Waiting<'a, C: ConnectionLike + Clone + Send + Sync + 'static> {
     queue: &'a Arc<Queue<C>>,
     /// Where what follows from leaving is done: a future may be dropped outside of any runtime.
     runtime: Handle,
-    place: Place,
+    lane: Lane,
     turn: Turn,
     deadline: Duration,
 }
@@ -244,9 +224,4 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Drop for Waiting<'_, C> 
     fn drop(&mut self) {
         self.queue.leave(self);
     }
-}
-
-/// What is locked here is never left half changed, so a panic elsewhere does not matter.
-pub(super) fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::{Decision, Limits};
+use crate::decision::Decision;
+use crate::limits::Limits;
 
 struct Refusal {
     limits: Limits,
@@ -66,7 +67,7 @@ impl Refusals {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Limit;
+    use crate::limit::Limit;
 
     fn denied(ms: u64) -> Decision {
         let retry_after = Duration::from_millis(ms);

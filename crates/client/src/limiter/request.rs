@@ -1,4 +1,4 @@
-//! One call to the server that survives the future that made it.
+//! A reservation that survives the future that made it.
 //!
 //! Dropping a future of the `redis` crate does not take back what was sent: the server may grant a
 //! turn that nobody hears of. So the reply of a reservation is always awaited, by a task if the caller
@@ -14,24 +14,13 @@ use std::time::Duration;
 use redis::Cmd;
 use redis::aio::ConnectionLike;
 use tokio::runtime::Handle;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
-use super::Shared;
-use super::queue::{Place, Queue};
-use crate::{Error, LimitReply, Result};
-
-/// Sends one command and waits for its answer up to the deadline. A command that is still to be sent
-/// at the deadline (the connection is being made again) is dropped with its future, so that none is
-/// sent when nobody waits for it any more.
-pub(super) async fn ask<C>(mut connection: C, command: Cmd, deadline: Duration) -> Result<LimitReply>
-where
-    C: ConnectionLike,
-{
-    match timeout(deadline, command.query_async(&mut connection)).await {
-        Ok(reply) => Ok(reply?),
-        Err(_) => Err(Error::TimedOut(deadline)),
-    }
-}
+use super::ask::ask;
+use super::lane::Lane;
+use super::queue::Queue;
+use crate::error::Result;
+use crate::limit_reply::LimitReply;
 
 /// The reply and when it came: what is left of a wait is counted from then.
 type Answer = Pin<Box<dyn Future<Output = (Result<LimitReply>, Instant)> + Send>>;
@@ -39,7 +28,7 @@ type Answer = Pin<Box<dyn Future<Output = (Result<LimitReply>, Instant)> + Send>
 /// A reservation whose reply is outstanding.
 pub(super) struct Request<C: ConnectionLike + Clone + Send + Sync + 'static> {
     /// None once it has been answered.
-    waiting: Option<(Answer, Place)>,
+    waiting: Option<(Answer, Lane)>,
     queue: Arc<Queue<C>>,
     deadline: Duration,
     /// The runtime it was first polled on; before that nothing has been sent.
@@ -47,19 +36,23 @@ pub(super) struct Request<C: ConnectionLike + Clone + Send + Sync + 'static> {
 }
 
 impl<C: ConnectionLike + Clone + Send + Sync + 'static> Request<C> {
-    pub(super) fn new(shared: &Shared<C>, deadline: Duration, command: Cmd, place: Place) -> Self {
-        let connection = shared.connection.clone();
+    pub(super) fn new(
+        connection: C,
+        queue: Arc<Queue<C>>,
+        deadline: Duration,
+        command: Cmd,
+        lane: Lane,
+    ) -> Self {
         let answer = async move {
             let reply = ask(connection, command, deadline).await;
             (reply, Instant::now())
         };
-        let queue = Arc::clone(&shared.queue);
-        Self { waiting: Some((Box::pin(answer), place)), queue, deadline, sent_on: None }
+        Self { waiting: Some((Box::pin(answer), lane)), queue, deadline, sent_on: None }
     }
 }
 
 impl<C: ConnectionLike + Clone + Send + Sync + 'static> Future for Request<C> {
-    type Output = (Result<LimitReply>, Instant, Place);
+    type Output = (Result<LimitReply>, Instant, Lane);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if self.sent_on.is_none() {
@@ -68,7 +61,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Future for Request<C> {
         let Some((answer, _)) = &mut self.waiting else { return Poll::Pending };
         let (reply, answered) = ready!(answer.as_mut().poll(cx));
         match self.waiting.take() {
-            Some((_, place)) => Poll::Ready((reply, answered, place)),
+            Some((_, lane)) => Poll::Ready((reply, answered, lane)),
             None => Poll::Pending,
         }
     }
@@ -76,7 +69,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Future for Request<C> {
 
 impl<C: ConnectionLike + Clone + Send + Sync + 'static> Drop for Request<C> {
     fn drop(&mut self) {
-        let (Some((answer, place)), Some(runtime)) = (self.waiting.take(), self.sent_on.take()) else {
+        let (Some((answer, lane)), Some(runtime)) = (self.waiting.take(), self.sent_on.take()) else {
             return;
         };
         let (queue, deadline) = (Arc::clone(&self.queue), self.deadline);
@@ -85,7 +78,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Drop for Request<C> {
             let wait = reply.decision().wait();
             if !wait.is_zero() {
                 event!(debug, "a turn came for a caller who is gone");
-                queue.hand_on(place, answered + wait, deadline);
+                queue.hand_on(lane, answered + wait, deadline);
             }
         });
     }

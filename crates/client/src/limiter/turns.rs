@@ -1,27 +1,38 @@
-//! Who waits for one key and limits in this process, and which turns there are.
+//! Who waits for one key and limits in this process, and at which times they may go.
 //!
-//! Turns and waiters are two lists in the order of time, as long as each other: the first waiter goes
-//! at the first turn, and so on. When a waiter leaves, the *last* turn is taken out, and so everybody
-//! behind the one who left has moved up, without anything being moved.
+//! The server grants each caller a *turn*: a time at which it may go ahead. Kept here are two lists as
+//! long as each other: the turns in the order of time, and the waiters in the order in which they go.
+//! The first waiter goes at the first turn, the second at the second, and so on. So when a waiter hangs
+//! up, the *last* turn is taken out, and everybody behind the one who left has moved up:
 //!
-//! Whoever comes stands behind as many as have a turn before theirs. It is the turns that are compared
-//! and not the times that the others came with: those who moved up came with later ones, and a turn
-//! that was given back to the server comes again, with somebody who is not to overtake them.
+//! ```text
+//! turns      1 s   2 s   3 s   4 s
+//! waiters    A     B     C     D         B hangs up
 //!
-//! A waiter came with a turn of its own. Its place can only get better, so the time of that turn is
-//! always late enough: whoever asks at that time is never too early.
+//! turns      1 s   2 s   3 s             nobody here needs the turn at 4 s: it is given back
+//! waiters    A     C     D
+//! ```
+//!
+//! A newcomer stands behind as many waiters as there are turns earlier than its own. Only the turns in
+//! the list count, not those that the waiters were granted once. In the example D was granted 4 s but
+//! goes at 3 s; the server may grant the turn at 4 s again, to E, and that E goes after D even if the
+//! answer took a different time and E's turn comes out as 3.99 s.
+//!
+//! Nobody ever goes later than the turn they were granted, because waiters only move up. So a waiter
+//! whose own turn has come may go without looking at the lists.
 
 use std::collections::{BTreeSet, VecDeque};
 
 use tokio::time::Instant;
 
-/// When a turn is due; the number tells turns of one instant apart, in the order of their coming.
+/// When a turn is due, and a number that tells turns of one instant apart: who was granted one first has
+/// the smaller number.
 pub(super) type Turn = (Instant, u64);
 
 /// The turns of one key and limits, with a `W` for each that waits.
 pub(super) struct Turns<W> {
     turns: BTreeSet<Turn>,
-    /// Each with the number of the turn it came with.
+    /// In the order in which they go, each with the number of the turn that it was granted.
     waiters: VecDeque<(u64, W)>,
 }
 
@@ -34,7 +45,7 @@ impl<W> Turns<W> {
         self.waiters.is_empty()
     }
 
-    /// A waiter comes, with a turn.
+    /// A waiter comes, with the turn that it was granted.
     pub(super) fn join(&mut self, turn: Turn, waiter: W) {
         let behind = self.turns.range(turn..).count();
         self.turns.insert(turn);
@@ -56,8 +67,8 @@ impl<W> Turns<W> {
         self.turns.first().map(|(due, _)| *due)
     }
 
-    /// A turn is there to be used after all. If anybody here stands behind it, all of those move up, and
-    /// the last turn is free.
+    /// A turn that was given up could not be given back, so it can be used here. If anybody here is to go
+    /// later than that, all of those move up, and the last turn is free. `None` if nobody is.
     pub(super) fn move_up(&mut self, turn: Turn) -> Option<Instant> {
         if self.turns.last().is_none_or(|last| *last <= turn) {
             return None;
@@ -69,7 +80,7 @@ impl<W> Turns<W> {
     /// A waiter leaves, and the last turn is free: nobody here has a use for it. `None` if the time of
     /// the waiter has come already: then there is nothing to give up. Call [`Self::next`] first.
     pub(super) fn leave(&mut self, waiter: Turn) -> Option<Instant> {
-        // A few bytes for each who waits: reading over all of them takes less than the command that follows.
+        // A waiter is a few bytes: reading over thousands takes less than the command that gives the turn back.
         let place = self.waiters.iter().position(|(number, _)| *number == waiter.1)?;
         self.waiters.remove(place);
         self.turns.pop_last().map(|(due, _)| due)

@@ -8,7 +8,7 @@ use redis::{Cmd, FromRedisValue, RedisResult};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::{Error, Result};
+use crate::error::{Error, Result};
 
 /// Where connections come from: [`redis::Client`], with the feature `cluster` a
 /// `redis::cluster::ClusterClient`, or something of your own (a sentinel, a proxy).

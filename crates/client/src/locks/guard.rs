@@ -7,10 +7,12 @@ use std::time::Duration;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
-use super::claim::Claim;
+use super::claimant::Claimant;
 use super::connect::{Connect, Line};
 use super::lease::Lease;
-use crate::{Error, LockReply, Result, command};
+use crate::command;
+use crate::error::{Error, Result};
+use crate::lock_reply::LockReply;
 
 /// A lock that is held, until it is released, dropped, or its lease ends.
 ///
@@ -23,15 +25,15 @@ use crate::{Error, LockReply, Result, command};
 /// neither blocks nor panics. [`Self::release`] also says whether it worked.
 #[must_use = "a guard that is dropped releases the lock at once"]
 pub struct Guard<K: Connect = redis::Client> {
-    claim: Claim<K>,
+    claimant: Claimant<K>,
     lease: Arc<Lease>,
     fence: u64,
     renewal: Option<AbortHandle>,
 }
 
 impl<K: Connect> Guard<K> {
-    pub(super) fn new(claim: Claim<K>, fence: u64, until: Instant) -> Self {
-        Self { claim, lease: Arc::new(Lease::new(until)), fence, renewal: None }
+    pub(super) fn new(claimant: Claimant<K>, fence: u64, until: Instant) -> Self {
+        Self { claimant, lease: Arc::new(Lease::new(until)), fence, renewal: None }
     }
 
     /// The fencing token: larger than that of every grant before this one on this server, for
@@ -42,7 +44,7 @@ impl<K: Connect> Guard<K> {
 
     /// The name under which the lock is held, as `LOCK.INFO` shows it.
     pub fn owner(&self) -> &[u8] {
-        &self.claim.owner
+        &self.claimant.owner
     }
 
     /// How long the lock is certain to be held still; zero when it is not certain any more.
@@ -66,12 +68,12 @@ impl<K: Connect> Guard<K> {
     /// After an error that [is ambiguous](Error::is_unreachable), call it again: it tells the truth.
     pub async fn extend(&self, lease: Duration) -> Result<bool> {
         extend(
-            &self.claim.line,
-            &self.claim.key,
-            &self.claim.owner,
+            &self.claimant.line,
+            &self.claimant.key,
+            &self.claimant.owner,
             &self.lease,
             lease,
-            self.claim.line.deadline,
+            self.claimant.line.deadline,
         )
         .await
     }
@@ -82,7 +84,7 @@ impl<K: Connect> Guard<K> {
         if self.renewal.is_some() {
             return;
         }
-        let Claim { line, key, owner, lease, runtime, .. } = &self.claim;
+        let Claimant { line, key, owner, lease, runtime, .. } = &self.claimant;
         let renewal = Renewal {
             line: Arc::clone(line),
             key: Arc::clone(key),
@@ -99,7 +101,7 @@ impl<K: Connect> Guard<K> {
     /// When the server does not answer, the error gives the guard back: try again, or drop it and
     /// leave it to the runtime. If this future is dropped, the guard is.
     pub async fn release(mut self) -> Result<bool, NotReleased<K>> {
-        match self.claim.release().await {
+        match self.claimant.release().await {
             Ok(held) => Ok(held),
             Err(error) => Err(NotReleased { guard: self, error }),
         }
@@ -108,7 +110,7 @@ impl<K: Connect> Guard<K> {
 
 impl<K: Connect> Drop for Guard<K> {
     fn drop(&mut self) {
-        // Before the claim's release. A renewal that is on its way already does no harm: it cannot
+        // Before the claimant's release. A renewal that is on its way already does no harm: it cannot
         // revive a lease.
         if let Some(renewal) = self.renewal.take() {
             renewal.abort();
@@ -119,8 +121,8 @@ impl<K: Connect> Drop for Guard<K> {
 impl<K: Connect> fmt::Debug for Guard<K> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Guard")
-            .field("key", &String::from_utf8_lossy(&self.claim.key))
-            .field("owner", &String::from_utf8_lossy(&self.claim.owner))
+            .field("key", &String::from_utf8_lossy(&self.claimant.key))
+            .field("owner", &String::from_utf8_lossy(&self.claimant.owner))
             .field("fence", &self.fence)
             .field("valid_for", &self.valid_for())
             .finish_non_exhaustive()

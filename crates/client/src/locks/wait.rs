@@ -14,9 +14,10 @@ use std::time::Duration;
 use redis::RedisResult;
 use tokio::time::{Instant, timeout};
 
-use super::claim::Claim;
+use super::claimant::Claimant;
 use super::connect::Connect;
-use crate::{LockReply, command};
+use crate::command;
+use crate::lock_reply::LockReply;
 
 /// Between two RELEASEs of a wait that is given up.
 const AGAIN: Duration = Duration::from_millis(50);
@@ -27,12 +28,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 type Answer = Pin<Box<dyn Future<Output = RedisResult<LockReply>> + Send>>;
 
-/// A claim that waits in the server: a future of the claim and the reply. The server times it, not
+/// A claimant that waits in the server: a future of the claimant and the reply. The server times it, not
 /// this. Dropping it gives the wait up.
 pub(super) struct Wait<K: Connect>(Option<UnderWay<K>>);
 
 struct UnderWay<K: Connect> {
-    claim: Claim<K>,
+    claimant: Claimant<K>,
     answer: Answer,
     connection: K::Connection,
     block: Duration,
@@ -41,23 +42,28 @@ struct UnderWay<K: Connect> {
 
 impl<K: Connect> Wait<K> {
     /// A wait on a connection that nobody else uses. A `block` of zero has no limit.
-    pub(super) fn new(claim: Claim<K>, connection: K::Connection, holders: usize, block: Duration) -> Self {
-        let command = command::lock_acquire(&claim.key, &claim.owner, claim.lease, holders, block);
+    pub(super) fn new(
+        claimant: Claimant<K>,
+        connection: K::Connection,
+        holders: usize,
+        block: Duration,
+    ) -> Self {
+        let command = command::lock_acquire(&claimant.key, &claimant.owner, claimant.lease, holders, block);
         let mut waiting = connection.clone();
         let answer = Box::pin(async move { command.query_async(&mut waiting).await });
-        Self(Some(UnderWay { claim, answer, connection, block, sent: false }))
+        Self(Some(UnderWay { claimant, answer, connection, block, sent: false }))
     }
 }
 
 impl<K: Connect> Future for Wait<K> {
-    type Output = (Claim<K>, RedisResult<LockReply>);
+    type Output = (Claimant<K>, RedisResult<LockReply>);
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Some(under_way) = &mut self.0 else { return Poll::Pending };
         under_way.sent = true;
         let reply = ready!(under_way.answer.as_mut().poll(cx));
         match self.0.take() {
-            Some(under_way) => Poll::Ready((under_way.claim, reply)),
+            Some(under_way) => Poll::Ready((under_way.claimant, reply)),
             None => Poll::Pending,
         }
     }
@@ -70,10 +76,10 @@ impl<K: Connect> Drop for Wait<K> {
     fn drop(&mut self) {
         match self.0.take() {
             Some(under_way) if under_way.sent => {
-                let runtime = under_way.claim.runtime.clone();
+                let runtime = under_way.claimant.runtime.clone();
                 runtime.spawn(under_way.give_up());
             }
-            Some(under_way) => under_way.claim.settle(),
+            Some(under_way) => under_way.claimant.settle(),
             None => {}
         }
     }
@@ -81,10 +87,10 @@ impl<K: Connect> Drop for Wait<K> {
 
 impl<K: Connect> UnderWay<K> {
     async fn give_up(self) {
-        let Self { claim, answer, mut connection, block, .. } = self;
-        let end =
-            Instant::now() + block.saturating_add(claim.lease).saturating_add(PATIENCE).min(PATIENCE * 1440);
-        let release = claim.release_command();
+        let Self { claimant, answer, mut connection, block, .. } = self;
+        let end = Instant::now()
+            + block.saturating_add(claimant.lease).saturating_add(PATIENCE).min(PATIENCE * 1440);
+        let release = claimant.release_command();
         // In this order: what is polled first is sent first.
         let mut replies = pin!(async {
             tokio::join!(answer, async { release.query_async::<bool>(&mut connection).await })
@@ -92,15 +98,15 @@ impl<K: Connect> UnderWay<K> {
         let mut answered = None;
         while answered.is_none() && Instant::now() < end {
             let again = async {
-                let _ = claim.line.ask::<bool>(&release).await;
+                let _ = claimant.line.ask::<bool>(&release).await;
             };
             // Both at once: an answer may need the other RELEASE, and that one may need a while.
             let (replied, ()) = tokio::join!(timeout(AGAIN, replies.as_mut()), again);
             answered = replied.ok();
         }
         if let Some((Ok(_), Ok(_))) = answered {
-            claim.settle();
+            claimant.settle();
         }
-        // Otherwise the connection broke, and the claim, dropped here, is released once more.
+        // Otherwise the connection broke, and the claimant, dropped here, is released once more.
     }
 }

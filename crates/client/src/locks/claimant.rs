@@ -1,4 +1,4 @@
-//! An attempt to hold a lock, which ends with a release unless it is known to hold nothing.
+//! Who attempts to take a lock, once: it ends with a release unless it is known to hold nothing.
 //!
 //! The owner is made up before anything is sent, so what became of the command does not matter: the
 //! same name releases whatever was granted to it.
@@ -12,13 +12,14 @@ use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
 use super::connect::{Connect, Line};
-use crate::{Result, command};
+use crate::command;
+use crate::error::Result;
 
 /// Between two tries to release a lock while the server is out of reach.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// One owner of one lock. Dropping it hands a release to the runtime; it never blocks or panics.
-pub(super) struct Claim<K: Connect> {
+pub(super) struct Claimant<K: Connect> {
     pub(super) line: Arc<Line<K>>,
     pub(super) key: Arc<[u8]>,
     pub(super) owner: Arc<[u8]>,
@@ -27,8 +28,8 @@ pub(super) struct Claim<K: Connect> {
     settled: bool,
 }
 
-impl<K: Connect> Claim<K> {
-    /// A claim by a fresh owner, on the runtime that this is called from.
+impl<K: Connect> Claimant<K> {
+    /// A fresh owner, on the runtime that this is called from.
     pub(super) fn new(line: &Arc<Line<K>>, key: &Arc<[u8]>, label: Option<&str>, lease: Duration) -> Self {
         let name = Uuid::new_v4().simple();
         let owner = label.map_or_else(|| name.to_string(), |label| format!("{label}:{name}"));
@@ -51,7 +52,7 @@ impl<K: Connect> Claim<K> {
         command::lock_release(&self.key, &self.owner)
     }
 
-    /// Releases now; the claim is settled when that worked.
+    /// Releases now; it is settled when that worked.
     pub(super) async fn release(&mut self) -> Result<bool> {
         let held = self.line.ask(&self.release_command()).await?;
         self.settled = true;
@@ -75,7 +76,7 @@ impl<K: Connect> Claim<K> {
     }
 }
 
-impl<K: Connect> Drop for Claim<K> {
+impl<K: Connect> Drop for Claimant<K> {
     fn drop(&mut self) {
         if !self.settled {
             let release = self.release_surely();

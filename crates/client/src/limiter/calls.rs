@@ -1,0 +1,276 @@
+//! The limiter: what can be asked of it.
+
+use std::fmt;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use redis::aio::ConnectionLike;
+use tokio::time::Instant;
+
+use super::ask::ask;
+use super::lane::{Lane, Origin};
+use super::local::Engine;
+use super::locked::locked;
+use super::outage::Outage;
+use super::queue::Queue;
+use super::refusals::Refusals;
+use super::request::Request;
+use crate::command;
+use crate::decision::Decision;
+use crate::error::{Error, Result};
+use crate::limit_reply::LimitReply;
+use crate::limits::Limits;
+use crate::wire::millis;
+
+/// Limits on the keys of one server, for everything that this process sends.
+///
+/// Cheap to clone; clones share the connection and the queues. Needs tokio wherever it is awaited.
+///
+/// ```
+/// use std::time::Duration;
+/// use sluice_client::{Decision, Limit, Limiter, Outage};
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # let client = redis::Client::open(sluice_testing::url())?;
+/// // At most two calls a second to the partner, evenly spaced, over all processes.
+/// const PARTNER: Limit = Limit::per_second(2).burst(1);
+///
+/// let connection = client.get_multiplexed_async_connection().await?;
+/// let limiter = Limiter::new(connection, PARTNER, Outage::Closed).max_wait(Duration::from_secs(30));
+///
+/// match limiter.acquire("partner:api").await? {
+///     Decision::Denied { retry_after, .. } => println!("the queue is longer than 30 s: {retry_after:?}"),
+///     _ => println!("our turn has come: send the request now"),
+/// }
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct Limiter<C> {
+    shared: Arc<Shared<C>>,
+    limits: Limits,
+    max_wait: Duration,
+    deadline: Duration,
+    outage: Outage,
+}
+
+struct Shared<C> {
+    connection: C,
+    queue: Arc<Queue<C>>,
+    engine: Arc<Engine>,
+    refusals: Mutex<Refusals>,
+}
+
+impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
+    /// A limiter that waits up to 30 s, gives the server 250 ms to answer, and remembers no refusals.
+    ///
+    /// `connection` is a multiplexed, manager or cluster connection. What happens when the server is
+    /// out of reach is for the caller to say: there is no choice that suits everybody.
+    pub fn new(connection: C, limits: impl Into<Limits>, outage: Outage) -> Self {
+        let engine = Arc::new(Engine::default());
+        let queue = Arc::new(Queue::new(connection.clone(), Arc::clone(&engine)));
+        let refusals = Mutex::new(Refusals::default());
+        Self {
+            shared: Arc::new(Shared { connection, queue, engine, refusals }),
+            limits: limits.into(),
+            max_wait: Duration::from_secs(30),
+            deadline: Duration::from_millis(250),
+            outage,
+        }
+    }
+
+    /// The longest that [`Self::acquire`] waits for its turn. The server allows up to its setting
+    /// `sluice.max-wait-ms` (a minute unless changed) and answers more with
+    /// [`Error::MaxWait`](crate::Error::MaxWait).
+    #[must_use]
+    pub fn max_wait(mut self, max_wait: Duration) -> Self {
+        self.max_wait = max_wait;
+        self
+    }
+
+    /// How long the server has for an answer before it counts as out of reach. A command that has not
+    /// been sent by then never is; what a server grants later than that lapses.
+    #[must_use]
+    pub fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// Answers from memory while a key is known to be refused, for up to `keys` keys. That spares the
+    /// server what an abuser sends. Grants are never answered from memory. A refund or a `DEL` by
+    /// somebody else is seen only when the refusal is over. Clones share it.
+    #[must_use]
+    pub fn remember_refusals(self, keys: usize) -> Self {
+        locked(&self.shared.refusals).set_capacity(keys);
+        self
+    }
+
+    /// The same limiter with other limits or costs: same connection, same queues.
+    ///
+    /// ```
+    /// # use sluice_client::{Limit, Limits, Limiter, Outage};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = redis::Client::open(sluice_testing::url())?;
+    /// # let connection = client.get_multiplexed_async_connection().await?;
+    /// const LLM: Limits = Limit::per_minute(60).and(Limit::per_minute(90_000));
+    /// let limiter = Limiter::new(connection, LLM, Outage::Closed);
+    /// let estimated = 1500;
+    /// let decision = limiter.with(LLM.with_costs(&[1, estimated])?).acquire("tenant:8").await?;
+    /// # assert!(decision.is_granted());
+    /// # Ok(())
+    /// # }
+    /// ```
+    #[must_use]
+    pub fn with(&self, limits: impl Into<Limits>) -> Self {
+        Self { limits: limits.into(), ..self.clone() }
+    }
+
+    /// The limits of each call, with their costs.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    /// Waits its turn: first in, first out over all processes, in the order of arrival at the server.
+    ///
+    /// It is granted when it is time to go ahead (the `wait` of the answer is zero), and denied at
+    /// once when the queue is longer than [`Self::max_wait`].
+    ///
+    /// Dropping the future gives the turn up: everybody in this process who waits for the same key and
+    /// limits moves up by one, and the last of their turns is offered back to the server, which takes
+    /// it unless somebody else stands behind it. Once the turn has come, nothing is given back.
+    pub async fn acquire(&self, key: impl AsRef<[u8]>) -> Result<Decision> {
+        let (limits, max_wait) = (self.limits, self.max_wait);
+        if let Some(refusal) = self.remembered(key.as_ref(), max_wait) {
+            return Ok(refusal);
+        }
+        let command = command::ratelimit_reserve(key.as_ref(), limits, max_wait);
+        let lane = Lane::new(key.as_ref(), limits, Origin::Server);
+        let request = Request::new(
+            self.shared.connection.clone(),
+            Arc::clone(&self.shared.queue),
+            self.deadline,
+            command,
+            lane,
+        );
+        let asked = Instant::now();
+        let (decision, answered, lane) = match request.await {
+            (Ok(reply), answered, lane) => {
+                let decision = reply.decision();
+                self.remember(key.as_ref(), asked, decision);
+                (decision, answered, lane)
+            }
+            (Err(error), answered, _) => {
+                let decision = self.in_outage(error, key.as_ref(), max_wait)?;
+                (decision, answered, Lane::new(key.as_ref(), limits, Origin::Local))
+            }
+        };
+        if decision.wait().is_zero() {
+            return Ok(decision);
+        }
+        self.shared.queue.wait_for(lane, answered + decision.wait(), self.deadline).await;
+        Ok(decision.acted(answered.elapsed()))
+    }
+
+    /// Takes the tokens if they are all there now.
+    pub async fn try_acquire(&self, key: impl AsRef<[u8]>) -> Result<Decision> {
+        if let Some(refusal) = self.remembered(key.as_ref(), Duration::ZERO) {
+            return Ok(refusal);
+        }
+        let asked = Instant::now();
+        match self.ask(command::ratelimit_acquire(key.as_ref(), self.limits)).await {
+            Ok(reply) => {
+                let decision = reply.decision();
+                self.remember(key.as_ref(), asked, decision);
+                Ok(decision)
+            }
+            Err(error) => self.in_outage(error, key.as_ref(), Duration::ZERO),
+        }
+    }
+
+    /// Takes the tokens, into debt if need be, whatever [`Outage`] says: an outage is an error.
+    pub async fn force(&self, key: impl AsRef<[u8]>) -> Result<Decision> {
+        let reply = self.ask(command::ratelimit_force(key.as_ref(), self.limits)).await?;
+        Ok(reply.forced())
+    }
+
+    /// Gives the costs of one call back, for one that did not happen after all. False if there was
+    /// nothing to give back to. It trusts the caller: that many more may pass.
+    pub async fn refund(&self, key: impl AsRef<[u8]>) -> Result<bool> {
+        locked(&self.shared.refusals).forget(key.as_ref());
+        let reply = self.ask(command::ratelimit_refund(key.as_ref(), self.limits)).await?;
+        Ok(reply.granted() == 1)
+    }
+
+    /// Settles a call whose costs were estimates: `actual` are the true ones, in the order of the
+    /// limits. What is missing is forced, what was too much is refunded.
+    ///
+    /// ```
+    /// # use sluice_client::{Limit, Limits, Limiter, Outage};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = redis::Client::open(sluice_testing::url())?;
+    /// # let connection = client.get_multiplexed_async_connection().await?;
+    /// const LLM: Limits = Limit::per_minute(60).and(Limit::per_minute(90_000).cost(1500));
+    /// let limiter = Limiter::new(connection, LLM, Outage::Closed);
+    /// if limiter.acquire("tenant:7").await?.is_granted() {
+    ///     let used = 1720; // as the model's answer says
+    ///     limiter.settle("tenant:7", &[1, used]).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn settle(&self, key: impl AsRef<[u8]>, actual: &[u64]) -> Result<()> {
+        let actual = self.limits.with_costs(actual)?;
+        let pairs = || actual.as_slice().iter().zip(self.limits.as_slice());
+        let missing: Vec<u64> = pairs().map(|(is, was)| is.tokens().saturating_sub(was.tokens())).collect();
+        let surplus: Vec<u64> = pairs().map(|(is, was)| was.tokens().saturating_sub(is.tokens())).collect();
+        if missing.iter().any(|cost| *cost > 0) {
+            let _ = self.with(self.limits.with_costs(&missing)?).force(key.as_ref()).await?;
+        }
+        if surplus.iter().any(|cost| *cost > 0) {
+            self.with(self.limits.with_costs(&surplus)?).refund(key.as_ref()).await?;
+        }
+        Ok(())
+    }
+
+    async fn ask(&self, command: redis::Cmd) -> Result<LimitReply> {
+        ask(self.shared.connection.clone(), command, self.deadline).await
+    }
+
+    /// What the caller chose for when nobody answers; any other error stays one.
+    fn in_outage(&self, error: Error, key: &[u8], max_wait: Duration) -> Result<Decision> {
+        if !error.is_unreachable() {
+            return Err(error);
+        }
+        event!(warn, "the limiter's server is out of reach", error = error);
+        match self.outage {
+            Outage::Closed => Err(error),
+            Outage::Open => Ok(Decision::Unchecked),
+            Outage::Local { one_of } => {
+                Ok(self.shared.engine.acquire(key, &self.limits, one_of, millis(max_wait)))
+            }
+        }
+    }
+
+    fn remembered(&self, key: &[u8], max_wait: Duration) -> Option<Decision> {
+        locked(&self.shared.refusals).find(key, &self.limits, Instant::now(), max_wait)
+    }
+
+    fn remember(&self, key: &[u8], asked: Instant, decision: Decision) {
+        if decision.retry_after().is_some() {
+            locked(&self.shared.refusals).put(key, self.limits, asked, decision);
+        }
+    }
+}
+
+impl<C> fmt::Debug for Limiter<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Limiter")
+            .field("limits", &self.limits)
+            .field("max_wait", &self.max_wait)
+            .field("deadline", &self.deadline)
+            .field("outage", &self.outage)
+            .finish_non_exhaustive()
+    }
+}

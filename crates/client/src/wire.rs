@@ -1,0 +1,73 @@
+//! Times and replies as they go over the wire: ms both ways, arrays of integers, maps with named fields.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use redis::{FromRedisValue, ParsingError, Value, from_redis_value};
+use sluice_core::time::{MAX_MS, Millis};
+
+/// What a time is sent as: ms, rounded up. One longer than the protocol allows becomes the longest that
+/// it allows.
+pub(crate) fn millis(time: Duration) -> Millis {
+    let ms = time.as_nanos().div_ceil(1_000_000);
+    u64::try_from(ms).ok().and_then(Millis::new).or(Millis::new(MAX_MS)).unwrap_or_default()
+}
+
+/// What a number of ms in a reply means; a negative one is no time.
+pub(crate) fn duration(ms: i64) -> Duration {
+    Duration::from_millis(u64::try_from(ms).unwrap_or(0))
+}
+
+/// An array of exactly `N` integers.
+pub(crate) fn integers<const N: usize>(value: &Value) -> Result<[i64; N], ParsingError> {
+    let wrong = || ParsingError::from(format!("expected {N} integers, got {value:?}"));
+    let Value::Array(items) = value else { return Err(wrong()) };
+    let numbers: Option<Vec<i64>> =
+        items.iter().map(|item| if let Value::Int(n) = item { Some(*n) } else { None }).collect();
+    numbers.and_then(|numbers| numbers.try_into().ok()).ok_or_else(wrong)
+}
+
+/// The fields of a reply that is a map: a map in RESP3 and flat pairs in RESP2, alike here.
+pub(crate) struct Fields(HashMap<String, Value>);
+
+impl Fields {
+    pub(crate) fn of(value: Value) -> Result<Self, ParsingError> {
+        from_redis_value(value).map(Self)
+    }
+
+    /// Takes the value of one field out.
+    pub(crate) fn take<T: FromRedisValue>(&mut self, name: &str) -> Result<T, ParsingError> {
+        from_redis_value(self.0.remove(name).ok_or_else(|| format!("the field {name} is missing"))?)
+    }
+
+    /// Takes a field out that is a number of ms.
+    pub(crate) fn take_ms(&mut self, name: &str) -> Result<Duration, ParsingError> {
+        self.take(name).map(duration)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_round_up_and_stay_in_bounds() {
+        assert_eq!(millis(Duration::from_nanos(1)).get(), 1);
+        assert_eq!(millis(Duration::from_millis(1)).get(), 1);
+        assert_eq!(millis(Duration::MAX).get(), MAX_MS);
+        assert_eq!(duration(-1), Duration::ZERO);
+    }
+
+    #[test]
+    fn fields_are_read_by_name_from_pairs_and_from_maps() {
+        let text = |text: &str| Value::BulkString(text.into());
+        let pairs = Value::Array(vec![text("ttl-ms"), Value::Int(1500), text("waiters"), Value::Int(2)]);
+        let map = Value::Map(vec![(text("waiters"), Value::Int(2)), (text("ttl-ms"), Value::Int(1500))]);
+        for value in [pairs, map] {
+            let mut fields = Fields::of(value).unwrap();
+            assert_eq!(fields.take::<u64>("waiters"), Ok(2));
+            assert_eq!(fields.take_ms("ttl-ms"), Ok(Duration::from_millis(1500)));
+            assert!(fields.take::<u64>("waiters").unwrap_err().to_string().contains("waiters is missing"));
+        }
+    }
+}
