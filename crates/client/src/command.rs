@@ -9,36 +9,38 @@
 use std::time::Duration;
 
 use redis::Cmd;
+use sluice_core::grammar::names::{self, CommandName};
 use sluice_core::grammar::{lock, ratelimit};
 use sluice_core::limit::call::{Acquire, GiveBack, Mode};
 use sluice_core::lock::Claim;
-use sluice_core::time::{MAX_MS, Millis};
+use sluice_core::time::Millis;
 
-use crate::Limits;
+use crate::limits::Limits;
+use crate::wire::millis;
 
 /// `RATELIMIT.ACQUIRE`: take the tokens if they are all there.
 pub fn ratelimit_acquire(key: impl AsRef<[u8]>, limits: impl Into<Limits>) -> Cmd {
-    acquire("RATELIMIT.ACQUIRE", key.as_ref(), limits.into(), Mode::PLAIN)
+    acquire(names::RATELIMIT_ACQUIRE, key.as_ref(), limits.into(), Mode::PLAIN)
 }
 
 /// `RATELIMIT.ACQUIRE ... MAXWAIT ms`: take them now if they will be there within `max_wait`.
 pub fn ratelimit_reserve(key: impl AsRef<[u8]>, limits: impl Into<Limits>, max_wait: Duration) -> Cmd {
-    acquire("RATELIMIT.ACQUIRE", key.as_ref(), limits.into(), Mode::Wait(millis(max_wait)))
+    acquire(names::RATELIMIT_ACQUIRE, key.as_ref(), limits.into(), Mode::Wait(millis(max_wait)))
 }
 
 /// `RATELIMIT.ACQUIRE ... PARTIAL`: take as many as there are. All costs but 0 must be equal.
 pub fn ratelimit_acquire_part(key: impl AsRef<[u8]>, limits: impl Into<Limits>) -> Cmd {
-    acquire("RATELIMIT.ACQUIRE", key.as_ref(), limits.into(), Mode::Partial)
+    acquire(names::RATELIMIT_ACQUIRE, key.as_ref(), limits.into(), Mode::Partial)
 }
 
 /// `RATELIMIT.ACQUIRE ... FORCE`: take them all, into debt if need be.
 pub fn ratelimit_force(key: impl AsRef<[u8]>, limits: impl Into<Limits>) -> Cmd {
-    acquire("RATELIMIT.ACQUIRE", key.as_ref(), limits.into(), Mode::Force)
+    acquire(names::RATELIMIT_ACQUIRE, key.as_ref(), limits.into(), Mode::Force)
 }
 
 /// `RATELIMIT.PEEK`: what a plain call would be answered.
 pub fn ratelimit_peek(key: impl AsRef<[u8]>, limits: impl Into<Limits>) -> Cmd {
-    acquire("RATELIMIT.PEEK", key.as_ref(), limits.into(), Mode::PLAIN)
+    acquire(names::RATELIMIT_PEEK, key.as_ref(), limits.into(), Mode::PLAIN)
 }
 
 /// `RATELIMIT.RETURN`: give the costs back.
@@ -53,13 +55,13 @@ pub fn ratelimit_give_up(key: impl AsRef<[u8]>, limits: impl Into<Limits>, due: 
 
 /// `RATELIMIT.INFO`: the stored state.
 pub fn ratelimit_info(key: impl AsRef<[u8]>) -> Cmd {
-    spell("RATELIMIT.INFO", key.as_ref(), |_| {})
+    spell(names::RATELIMIT_INFO, key.as_ref(), |_| {})
 }
 
 /// `LOCK.TRY`: take the lock if it is free.
 pub fn lock_try(key: impl AsRef<[u8]>, owner: impl AsRef<[u8]>, lease: Duration, holders: usize) -> Cmd {
     let claim = Claim { owner: owner.as_ref(), lease: millis(lease), holders };
-    spell("LOCK.TRY", key.as_ref(), |word| lock::encode_try(&claim, word))
+    spell(names::LOCK_TRY, key.as_ref(), |word| lock::encode_try(&claim, word))
 }
 
 /// `LOCK.ACQUIRE ... BLOCK ms`: wait for the lock; a `block` of 0 has no limit. The connection is
@@ -72,53 +74,47 @@ pub fn lock_acquire(
     block: Duration,
 ) -> Cmd {
     let claim = Claim { owner: owner.as_ref(), lease: millis(lease), holders };
-    spell("LOCK.ACQUIRE", key.as_ref(), |word| lock::encode_acquire(&claim, millis(block), word))
+    spell(names::LOCK_ACQUIRE, key.as_ref(), |word| lock::encode_acquire(&claim, millis(block), word))
 }
 
 /// `LOCK.EXTEND`: set what is left of a lease.
 pub fn lock_extend(key: impl AsRef<[u8]>, owner: impl AsRef<[u8]>, lease: Duration) -> Cmd {
-    spell("LOCK.EXTEND", key.as_ref(), |word| lock::encode_extend(owner.as_ref(), millis(lease), word))
+    spell(names::LOCK_EXTEND, key.as_ref(), |word| lock::encode_extend(owner.as_ref(), millis(lease), word))
 }
 
 /// `LOCK.RELEASE`: end a lease, or a wait.
 pub fn lock_release(key: impl AsRef<[u8]>, owner: impl AsRef<[u8]>) -> Cmd {
-    spell("LOCK.RELEASE", key.as_ref(), |word| word(owner.as_ref()))
+    spell(names::LOCK_RELEASE, key.as_ref(), |word| word(owner.as_ref()))
 }
 
 /// `LOCK.INFO`: who holds a lock, and how many wait.
 pub fn lock_info(key: impl AsRef<[u8]>) -> Cmd {
-    spell("LOCK.INFO", key.as_ref(), |_| {})
+    spell(names::LOCK_INFO, key.as_ref(), |_| {})
 }
 
-fn acquire(name: &str, key: &[u8], limits: Limits, mode: Mode) -> Cmd {
+fn acquire(name: CommandName, key: &[u8], limits: Limits, mode: Mode) -> Cmd {
     let call = Acquire { clauses: limits.clauses(), mode };
     spell(name, key, |word| ratelimit::encode_acquire(&call, word))
 }
 
 fn give_back(key: &[u8], limits: Limits, due: Option<Millis>) -> Cmd {
     let call = GiveBack { clauses: limits.clauses(), due };
-    spell("RATELIMIT.RETURN", key, |word| ratelimit::encode_return(&call, word))
+    spell(names::RATELIMIT_RETURN, key, |word| ratelimit::encode_return(&call, word))
 }
 
-fn spell(name: &str, key: &[u8], words: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Cmd {
+fn spell(name: CommandName, key: &[u8], words: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Cmd {
     let mut command = Cmd::with_capacity(16, 128 + key.len());
-    command.arg(name).arg(key);
+    command.arg(name.as_str()).arg(key);
     words(&mut |word| {
         command.arg(word);
     });
     command
 }
 
-/// In ms, rounded up; what is longer than the protocol allows becomes the longest that it allows.
-pub(crate) fn millis(time: Duration) -> Millis {
-    let ms = time.as_nanos().div_ceil(1_000_000);
-    u64::try_from(ms).ok().and_then(Millis::new).or(Millis::new(MAX_MS)).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::Limit;
+    use crate::limit::Limit;
 
     fn line(command: &Cmd) -> String {
         let words = command.args_iter().map(|arg| match arg {
@@ -151,12 +147,5 @@ mod tests {
         ] {
             assert_eq!(line(&command), text);
         }
-    }
-
-    #[test]
-    fn times_round_up_and_stay_in_bounds() {
-        assert_eq!(millis(Duration::from_nanos(1)).get(), 1);
-        assert_eq!(millis(Duration::from_millis(1)).get(), 1);
-        assert_eq!(millis(Duration::MAX).get(), MAX_MS);
     }
 }

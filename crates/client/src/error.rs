@@ -4,9 +4,12 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use redis::{ErrorKind, RedisError, ServerErrorKind};
+use redis::{ErrorKind, RedisError, ServerError, ServerErrorKind};
+use sluice_core::grammar::error::CommandError;
+use sluice_core::grammar::names::{self, CommandName};
+use sluice_core::grammar::settings::MAX_WAIT_MS;
 
-use crate::LimitError;
+use crate::limit::LimitError;
 
 /// A call that was not decided. Being limited, or a lock that somebody else holds, is no error.
 #[derive(Debug, Clone)]
@@ -46,36 +49,51 @@ impl Error {
 
 /// Whether an error of the `redis` crate says that the server does not know a command of the module.
 pub fn is_module_missing(error: &RedisError) -> bool {
-    let unknown = |text: &str| {
-        let text = text.to_ascii_lowercase();
-        text.contains("unknown command") && (text.contains("ratelimit.") || text.contains("lock."))
-    };
-    matches!(error.kind(), ErrorKind::Server(ServerErrorKind::ResponseError)) && unknown(&error.to_string())
+    lines(error).iter().any(|line| unknown_command(line).is_some())
+}
+
+/// The lines in which the server refused, as it sent them: several if it was a pipeline. The `redis` crate
+/// has taken each apart, into a code and the rest.
+fn lines(error: &RedisError) -> Vec<String> {
+    if let (Some(code), Some(rest)) = (error.code(), error.detail()) {
+        return vec![format!("{code} {rest}")];
+    }
+    let errors = error.clone().into_server_errors();
+    let line = |error: &ServerError| format!("{} {}", error.code(), error.details().unwrap_or_default());
+    errors.iter().flat_map(|errors| errors.iter()).map(|(_, error)| line(error)).collect()
+}
+
+/// The command of the module that a server says it does not know. The wording is the server's own: the
+/// name as it was sent, between quotes or backticks, behind these words.
+fn unknown_command(line: &str) -> Option<CommandName> {
+    let quoted = line.strip_prefix("ERR unknown command ")?.split(['\'', '`']).nth(1)?;
+    names::ALL.iter().copied().find(|name| name.as_str().eq_ignore_ascii_case(quoted))
 }
 
 impl From<RedisError> for Error {
     fn from(error: RedisError) -> Self {
         use ServerErrorKind as Server;
-        match (error.kind(), error.code()) {
-            (ErrorKind::Io | ErrorKind::ClusterConnectionNotFound, _) => Self::Unreachable(error),
-            (
-                ErrorKind::Server(
-                    Server::BusyLoading
-                    | Server::ClusterDown
-                    | Server::MasterDown
-                    | Server::ReadOnly
-                    | Server::TryAgain
-                    | Server::Moved
-                    | Server::Ask,
-                ),
-                _,
-            ) => Self::Unreachable(error),
-            (_, Some("UNBLOCKED")) => Self::Unreachable(error),
-            (_, Some("WRONGTYPE")) => Self::WrongType(error),
-            _ if is_module_missing(&error) => Self::ModuleMissing(error),
-            _ if error.detail().is_some_and(|text| text.contains("sluice.max-wait-ms")) => {
-                Self::MaxWait(error)
-            }
+        match error.kind() {
+            ErrorKind::Io
+            | ErrorKind::ClusterConnectionNotFound
+            | ErrorKind::Server(
+                Server::BusyLoading
+                | Server::ClusterDown
+                | Server::MasterDown
+                | Server::ReadOnly
+                | Server::TryAgain
+                | Server::Moved
+                | Server::Ask,
+            ) => return Self::Unreachable(error),
+            // What a server answers to those who wait in it when it becomes a replica.
+            _ if error.code() == Some("UNBLOCKED") => return Self::Unreachable(error),
+            _ => {}
+        }
+        let lines = lines(&error);
+        match lines.first().and_then(|line| CommandError::recognise(line)) {
+            Some(CommandError::WrongType) => Self::WrongType(error),
+            Some(CommandError::MaxWaitSetting) => Self::MaxWait(error),
+            None if lines.iter().any(|line| unknown_command(line).is_some()) => Self::ModuleMissing(error),
             _ => Self::Redis(error),
         }
     }
@@ -101,9 +119,11 @@ impl fmt::Display for Error {
                     "no answer within {deadline:?}: is the server overloaded, or the deadline too short?"
                 )
             }
-            Self::MaxWait(_) => f.write_str(
+            Self::MaxWait(_) => write!(
+                f,
                 "the longest wait is above the server's: ask for less, or raise its setting with \
-                 `CONFIG SET sluice.max-wait-ms`",
+                 `CONFIG SET sluice.{}`",
+                MAX_WAIT_MS.name.to_string_lossy()
             ),
             Self::WrongType(_) => f.write_str(
                 "the key holds something else: give limits and locks keys of their own, or delete it",
@@ -124,6 +144,100 @@ impl StdError for Error {
             | Self::Redis(error) => Some(error),
             Self::Limit(error) => Some(error),
             Self::TimedOut(_) => None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::{ConnectionLike, RedisResult, Value, parse_redis_value};
+
+    use super::*;
+
+    /// What the `redis` crate makes of a line that the server sends.
+    fn sent(line: &str) -> RedisError {
+        let value = parse_redis_value(format!("-{line}\r\n").as_bytes()).unwrap();
+        value.extract_error().unwrap_err()
+    }
+
+    /// A connection on which a pipeline is answered this.
+    struct Answers(Value);
+
+    impl ConnectionLike for Answers {
+        fn req_packed_command(&mut self, _: &[u8]) -> RedisResult<Value> {
+            unreachable!("it is sent a pipeline")
+        }
+
+        fn req_packed_commands(&mut self, _: &[u8], _: usize, _: usize) -> RedisResult<Vec<Value>> {
+            Ok(self.0.as_sequence().unwrap().to_vec())
+        }
+
+        fn get_db(&self) -> i64 {
+            0
+        }
+
+        fn check_connection(&mut self) -> bool {
+            true
+        }
+
+        fn is_open(&self) -> bool {
+            true
+        }
+    }
+
+    /// What it makes of a pipeline that is answered so.
+    fn sent_in_a_pipeline(lines: [&str; 3]) -> RedisError {
+        let answers = parse_redis_value(format!("*3\r\n{}\r\n", lines.join("\r\n")).as_bytes()).unwrap();
+        let mut pipeline = redis::pipe();
+        lines.iter().for_each(|_| _ = pipeline.cmd("PING"));
+        pipeline.query::<Value>(&mut Answers(answers)).unwrap_err()
+    }
+
+    #[test]
+    fn every_error_of_the_module_is_known_again_from_what_the_redis_crate_leaves_of_it() {
+        for error in CommandError::ALL {
+            for name in names::ALL {
+                let text = error.text(*name);
+                let lines = lines(&sent(text.to_str().unwrap()));
+                assert_eq!(lines, [text.to_str().unwrap()]);
+                assert_eq!(CommandError::recognise(&lines[0]), Some(*error));
+            }
+        }
+    }
+
+    #[test]
+    fn errors_that_somebody_can_do_something_about_are_told_apart() {
+        let text =
+            |error: CommandError| error.text(names::RATELIMIT_ACQUIRE).into_owned().into_string().unwrap();
+        assert!(matches!(Error::from(sent(&text(CommandError::WrongType))), Error::WrongType(_)));
+        let error = Error::from(sent(&text(CommandError::MaxWaitSetting)));
+        assert!(matches!(error, Error::MaxWait(_)), "{error}");
+        assert!(error.to_string().ends_with("`CONFIG SET sluice.max-wait-ms`"), "{error}");
+        for line in ["LOADING it loads", "READONLY no", "CLUSTERDOWN down", "UNBLOCKED force unblock"] {
+            assert!(Error::from(sent(line)).is_unreachable(), "{line}");
+        }
+        for line in [&text(CommandError::Owner), "ERR max-wait-ms", "WRONGTYPE of something else", "OOM"] {
+            assert!(matches!(Error::from(sent(line)), Error::Redis(_)), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_server_without_the_module_is_known_by_what_it_says_of_its_commands() {
+        for line in [
+            "ERR unknown command 'RATELIMIT.ACQUIRE', with args beginning with: 'k' 'LIMIT' '1' 'PX' '1000' ",
+            "ERR unknown command 'lock.try', with args beginning with: 'k' ",
+            "ERR unknown command `LOCK.TRY`, with args beginning with: `k`, ",
+        ] {
+            assert!(Error::from(sent(line)).is_module_missing(), "{line}");
+            let error = sent_in_a_pipeline(["+OK", "-ERR no", &format!("-{line}")]);
+            assert!(is_module_missing(&error) && Error::from(error).is_module_missing(), "{line}");
+        }
+        for line in [
+            "ERR unknown command 'NO.SUCH', with args beginning with: 'lock.try' ",
+            "ERR unknown command",
+            "NOPERM this user has no permissions to run the 'lock.try' command",
+        ] {
+            assert!(!is_module_missing(&sent(line)), "{line}");
         }
     }
 }
