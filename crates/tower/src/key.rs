@@ -1,4 +1,4 @@
-//! Which bucket a request draws from.
+//! Which bucket a request draws from, and what happens to one that does not say.
 
 use std::fmt;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use bytes::Bytes;
 use http::header::HeaderName;
 use http::request::Parts;
 
-use crate::ClientIp;
+use crate::client_ip::ClientIp;
 
 /// What tells one caller from another: requests with the same key share their limits.
 ///
@@ -20,7 +20,7 @@ use crate::ClientIp;
 /// | [`Key::by`] | what the closure answers |
 ///
 /// A key longer than [`Key::LONGEST`] counts as none, so that a caller cannot fill the server's memory
-/// with long ones. What happens to requests without a key is [`WithoutKey`](crate::WithoutKey).
+/// with long ones. What happens to requests without a key is [`WithoutKey`].
 #[derive(Clone)]
 pub struct Key(Of);
 
@@ -123,6 +123,17 @@ impl From<ClientIp> for Key {
     fn from(client: ClientIp) -> Self {
         Self::client_ip(client)
     }
+}
+
+/// What happens to a request without a key: no such header, no known peer, a closure that answered none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum WithoutKey {
+    /// It is refused, with 400 Bad Request. A limit that callers escape by saying less is none.
+    #[default]
+    Refuse,
+    /// It passes, unlimited and without headers.
+    Pass,
 }
 
 #[cfg(test)]

@@ -10,19 +10,10 @@ use sluice_client::{Limiter, Limits};
 use tower_layer::Layer;
 
 use crate::headers::Policies;
-use crate::rules::{Mode, Rules};
-use crate::{Key, RateLimit, Refusal};
-
-/// What happens to a request without a key: no such header, no known peer, a closure that answered none.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub enum WithoutKey {
-    /// It is refused, with 400 Bad Request. A limit that callers escape by saying less is none.
-    #[default]
-    Refuse,
-    /// It passes, unlimited and without headers.
-    Pass,
-}
+use crate::key::{Key, WithoutKey};
+use crate::refusal::Refusal;
+use crate::rules::{OverLimit, Rules};
+use crate::service::RateLimit;
 
 /// Limits what passes on to the inner service: [`wait`](Self::wait) or [`refuse`](Self::refuse).
 ///
@@ -41,16 +32,16 @@ impl<C: Clone> RateLimitLayer<C> {
     /// One whose sender hangs up gives its turn up, because its future is dropped. When the queue is
     /// longer, a request is refused with 429 at once.
     pub fn wait(limiter: Limiter<C>, key: impl Into<Key>) -> Self {
-        Self::new(Mode::Wait, limiter, key.into())
+        Self::new(OverLimit::Wait, limiter, key.into())
     }
 
     /// Requests beyond the limit are refused with 429 at once.
     pub fn refuse(limiter: Limiter<C>, key: impl Into<Key>) -> Self {
-        Self::new(Mode::Refuse, limiter, key.into())
+        Self::new(OverLimit::Refuse, limiter, key.into())
     }
 
-    fn new(mode: Mode, limiter: Limiter<C>, key: Key) -> Self {
-        Self { rules: Arc::new(Rules::new(mode, limiter, key)) }
+    fn new(over_limit: OverLimit, limiter: Limiter<C>, key: Key) -> Self {
+        Self { rules: Arc::new(Rules::new(over_limit, limiter, key)) }
     }
 
     /// Put before every key, so that several layers or services share a server but no buckets. Empty

@@ -9,12 +9,17 @@ use http::{HeaderMap, Response};
 use sluice_client::redis::aio::ConnectionLike;
 use sluice_client::{Decision, Error, Limiter, Limits};
 
+use crate::body::ResponseBody;
 use crate::headers::{self, Policies};
-use crate::{Key, Refusal, ResponseBody, WithoutKey};
+use crate::key::{Key, WithoutKey};
+use crate::refusal::Refusal;
 
+/// What happens to a request beyond the limit.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Mode {
+pub(crate) enum OverLimit {
+    /// It waits its turn.
     Wait,
+    /// It is refused at once.
     Refuse,
 }
 
@@ -22,7 +27,7 @@ type LimitsOf = Arc<dyn Fn(&Parts) -> Option<Limits> + Send + Sync>;
 type ResponseTo = Arc<dyn Fn(&Refusal<'_>, &Parts) -> Response<Bytes> + Send + Sync>;
 
 pub(crate) struct Rules<C> {
-    mode: Mode,
+    over_limit: OverLimit,
     limiter: Limiter<C>,
     key: Key,
     pub(crate) prefix: Bytes,
@@ -58,8 +63,8 @@ pub struct Admission {
     pub decision: Decision,
 }
 
-/// What becomes of a request.
-pub(crate) enum Verdict {
+/// What the rules come to for one request.
+pub(crate) enum Ruling {
     Admitted(Admission),
     /// It is none of the limiter's business.
     Uncounted,
@@ -69,9 +74,9 @@ pub(crate) enum Verdict {
 }
 
 impl<C> Rules<C> {
-    pub(crate) fn new(mode: Mode, limiter: Limiter<C>, key: Key) -> Self {
+    pub(crate) fn new(over_limit: OverLimit, limiter: Limiter<C>, key: Key) -> Self {
         Self {
-            mode,
+            over_limit,
             limiter,
             key,
             prefix: Bytes::new(),
@@ -109,29 +114,29 @@ impl<C> Rules<C> {
 }
 
 impl<C: ConnectionLike + Clone + Send + Sync + 'static> Rules<C> {
-    /// In wait mode this lasts until it is the turn of the request. Dropping the future gives it up.
-    pub(crate) async fn decide(&self, request: &Parts) -> Verdict {
+    /// Where requests wait, this lasts until it is the turn of the request. Dropping the future gives it up.
+    pub(crate) async fn decide(&self, request: &Parts) -> Ruling {
         let Some(key) = self.key.of(request) else {
             return match self.without_key {
-                WithoutKey::Pass => Verdict::Uncounted,
-                WithoutKey::Refuse => Verdict::WithoutKey,
+                WithoutKey::Pass => Ruling::Uncounted,
+                WithoutKey::Refuse => Ruling::WithoutKey,
             };
         };
         let key = Bytes::from([&self.prefix, &key[..]].concat());
         let other = self.limits.as_ref().and_then(|limits| limits(request));
         let limits = other.unwrap_or(*self.limiter.limits());
         if limits.as_slice().iter().all(|limit| limit.tokens() == 0) {
-            return Verdict::Uncounted;
+            return Ruling::Uncounted;
         }
         let limiter = self.limiter.with(limits);
-        let decision = match self.mode {
-            Mode::Wait => limiter.acquire(&key).await,
-            Mode::Refuse => limiter.try_acquire(&key).await,
+        let decision = match self.over_limit {
+            OverLimit::Wait => limiter.acquire(&key).await,
+            OverLimit::Refuse => limiter.try_acquire(&key).await,
         };
         match decision {
-            Ok(decision) if decision.is_granted() => Verdict::Admitted(Admission { key, limits, decision }),
-            Ok(decision) => Verdict::Limited(limits, decision),
-            Err(error) => Verdict::Undecided(error),
+            Ok(decision) if decision.is_granted() => Ruling::Admitted(Admission { key, limits, decision }),
+            Ok(decision) => Ruling::Limited(limits, decision),
+            Err(error) => Ruling::Undecided(error),
         }
     }
 }
@@ -139,7 +144,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Rules<C> {
 impl<C: Clone> Clone for Rules<C> {
     fn clone(&self) -> Self {
         Self {
-            mode: self.mode,
+            over_limit: self.over_limit,
             limiter: self.limiter.clone(),
             key: self.key.clone(),
             prefix: self.prefix.clone(),
@@ -155,7 +160,7 @@ impl<C: Clone> Clone for Rules<C> {
 impl<C> fmt::Debug for Rules<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rules")
-            .field("mode", &self.mode)
+            .field("over_limit", &self.over_limit)
             .field("limiter", &self.limiter)
             .field("key", &self.key)
             .field("prefix", &self.prefix)

@@ -13,8 +13,9 @@ use http_body::Body;
 use sluice_client::redis::aio::ConnectionLike;
 use tower_service::Service;
 
-use crate::rules::{Rules, Verdict};
-use crate::{Refusal, ResponseBody};
+use crate::body::ResponseBody;
+use crate::refusal::Refusal;
+use crate::rules::{Rules, Ruling};
 
 /// What [`RateLimitLayer`](crate::RateLimitLayer) makes of a service.
 pub struct RateLimit<S, C> {
@@ -70,17 +71,17 @@ where
         ResponseFuture(Box::pin(async move {
             let (mut parts, body) = request.into_parts();
             let admission = match rules.decide(&parts).await {
-                Verdict::Admitted(admission) => Some(admission),
-                Verdict::Uncounted => None,
-                Verdict::Limited(limits, decision) => {
+                Ruling::Admitted(admission) => Some(admission),
+                Ruling::Uncounted => None,
+                Ruling::Limited(limits, decision) => {
                     return Ok(rules.refuse_limited(&limits, decision, &parts));
                 }
-                Verdict::WithoutKey => {
+                Ruling::WithoutKey => {
                     #[cfg(feature = "tracing")]
                     tracing::debug!(path = parts.uri.path(), "a request without a key is refused");
                     return Ok(rules.refuse(&Refusal::WithoutKey, &parts));
                 }
-                Verdict::Undecided(error) => {
+                Ruling::Undecided(error) => {
                     #[cfg(feature = "tracing")]
                     tracing::error!(%error, "the rate limit of a request cannot be checked");
                     return Ok(rules.refuse(&Refusal::Undecided(&error), &parts));
@@ -125,10 +126,9 @@ mod tests {
     use sluice_client::redis::{Cmd, Pipeline, RedisFuture, Value};
     use sluice_client::{Limit, Limiter, Outage};
     use tower::ServiceExt;
-    use tower_layer::Layer;
 
     use super::*;
-    use crate::RateLimitLayer;
+    use crate::rules::OverLimit;
 
     /// A server that grants everything, after a wait if asked for one.
     #[derive(Clone)]
@@ -156,9 +156,9 @@ mod tests {
         }
     }
 
-    fn layer(wait_ms: i64) -> RateLimitLayer<Granting> {
+    fn limited<S>(inner: S, wait_ms: i64) -> RateLimit<S, Granting> {
         let limiter = Limiter::new(Granting { wait_ms }, Limit::per_second(1), Outage::Closed);
-        RateLimitLayer::wait(limiter, "k")
+        RateLimit::new(inner, Arc::new(Rules::new(OverLimit::Wait, limiter, "k".into())))
     }
 
     struct Nothing;
@@ -211,7 +211,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn the_service_that_is_called_is_the_one_that_was_ready() {
         let calls = Arc::new(AtomicUsize::new(0));
-        let mut service = layer(1000).layer(Permitted { ready: false, calls: Arc::clone(&calls) });
+        let mut service = limited(Permitted { ready: false, calls: Arc::clone(&calls) }, 1000);
         for n in 1..=3 {
             let response = service.ready().await.unwrap().call(Request::new(()));
             // Readied for the next one while this one waits.
@@ -237,13 +237,13 @@ mod tests {
                 unreachable!("it is never ready")
             }
         }
-        assert_eq!(layer(0).layer(Broken).oneshot(Request::new(())).await.err().unwrap(), "broken");
+        assert_eq!(limited(Broken, 0).oneshot(Request::new(())).await.err().unwrap(), "broken");
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_future_that_is_dropped_never_reaches_the_service() {
         let calls = Arc::new(AtomicUsize::new(0));
-        let service = layer(1000).layer(Permitted { ready: false, calls: Arc::clone(&calls) });
+        let service = limited(Permitted { ready: false, calls: Arc::clone(&calls) }, 1000);
         let request = service.oneshot(Request::new(()));
         assert!(tokio::time::timeout(std::time::Duration::from_millis(999), request).await.is_err());
         tokio::time::sleep(std::time::Duration::from_secs(5)).await;
