@@ -146,7 +146,7 @@ commands! {
 
     /// Gives up a reservation: `due` is the wait that was answered less the time since the answer.
     /// False if somebody stands behind that turn, which then lapses. Never for a call whose answer is
-    /// not known: a refused call would mint tokens.
+    /// not known: if it was refused, this adds tokens that nobody had taken.
     ratelimit_give_up(key: impl AsRef<[u8]>, limits: impl Into<Limits>, due: Duration): LimitReply => bool
         = |reply: LimitReply| reply.granted() == 1;
 

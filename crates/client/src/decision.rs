@@ -104,7 +104,7 @@ impl Decision {
         }
     }
 
-    /// A granted wait that is over, `time` after the answer.
+    /// The same decision when a granted wait is over, `time` after the answer.
     #[cfg(feature = "tokio")]
     pub(crate) fn acted(self, time: Duration) -> Self {
         let mut decision = self.later(time);

@@ -21,7 +21,8 @@ use crate::limit::{Limit, LimitError};
 /// ```
 #[derive(Clone, Copy)]
 pub struct Limits {
-    first: [Limit; MAX_CLAUSES],
+    /// The limits, and behind them copies that only fill the space.
+    limits: [Limit; MAX_CLAUSES],
     len: usize,
 }
 
@@ -31,7 +32,7 @@ impl Limits {
 
     /// One limit.
     pub const fn one(limit: Limit) -> Self {
-        Self { first: [limit; MAX_CLAUSES], len: 1 }
+        Self { limits: [limit; MAX_CLAUSES], len: 1 }
     }
 
     /// These limits and one more.
@@ -49,7 +50,7 @@ impl Limits {
 
     /// As [`Self::and`], for lists whose length is not known when the program is written.
     pub const fn try_and(mut self, limit: Limit) -> Result<Self, LimitError> {
-        let (_, rest) = self.first.split_at_mut(self.len);
+        let (_, rest) = self.limits.split_at_mut(self.len);
         match rest.first_mut() {
             Some(place) => *place = limit,
             None => return Err(LimitError::Clauses),
@@ -60,7 +61,7 @@ impl Limits {
 
     /// The limits, in order.
     pub const fn as_slice(&self) -> &[Limit] {
-        self.first.split_at(self.len).0
+        self.limits.split_at(self.len).0
     }
 
     /// The same limits, of which the call takes these costs, in order. Missing costs are 0.
@@ -69,7 +70,7 @@ impl Limits {
             return Err(LimitError::Clauses);
         }
         let costs = costs.iter().copied().chain(std::iter::repeat(0));
-        for (limit, cost) in self.first.iter_mut().take(self.len).zip(costs) {
+        for (limit, cost) in self.limits.iter_mut().take(self.len).zip(costs) {
             *limit = limit.try_cost(cost)?;
         }
         Ok(self)

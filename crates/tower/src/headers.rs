@@ -66,9 +66,10 @@ pub(crate) fn retry_after(headers: &mut HeaderMap, decision: &Decision) {
     }
 }
 
-/// `"default";q=100;w=60`: so many tokens in a window of whole seconds. A period that is none is
-/// multiplied, tokens and time alike, until it is; without `w` where that has no room. A burst of its own
-/// is a parameter of ours.
+/// `"default";q=100;w=60`: so many tokens in a window of whole seconds. Where the period is not of whole
+/// seconds, tokens and period are multiplied until it is: 1 in 300 ms is `q=10;w=3`. Where that is more than
+/// a structured field can hold, `w` is left out. A burst other than the count is in `sluice-burst`, a
+/// parameter that the draft does not know.
 fn policy(name: &str, limit: &Limit) -> String {
     let period_ms = limit.period().as_millis();
     let times = u128::from(1000 / gcd(u64::try_from(period_ms % 1000).unwrap_or(0), 1000));

@@ -20,7 +20,8 @@ pub enum Refusal<'a> {
     },
     /// The request has no key, and [`WithoutKey::Refuse`](crate::WithoutKey::Refuse) applies.
     WithoutKey,
-    /// The limiter could not decide: an outage that it is to be closed in, or an error.
+    /// The limiter could not decide: the server is out of reach and the limiter is
+    /// [`Outage::Closed`](sluice_client::Outage::Closed), or the call was an error.
     Undecided(&'a Error),
 }
 

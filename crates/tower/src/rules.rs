@@ -59,14 +59,15 @@ pub struct Admission {
     pub key: Bytes,
     /// The limits of this request, with the costs that it was charged.
     pub limits: Limits,
-    /// What was decided; [`Decision::Unchecked`] in an outage that it is to be open in.
+    /// What was decided; [`Decision::Unchecked`] if the server is out of reach and the limiter is
+    /// [`Outage::Open`](sluice_client::Outage::Open).
     pub decision: Decision,
 }
 
 /// What the rules come to for one request.
 pub(crate) enum Ruling {
     Admitted(Admission),
-    /// It is none of the limiter's business.
+    /// It costs nothing, or has no key and passes without: it is not counted, and no headers are added.
     Uncounted,
     WithoutKey,
     Limited(Limits, Decision),

@@ -63,8 +63,8 @@ where
     }
 
     fn call(&mut self, request: Request<RequestBody>) -> Self::Future {
-        // The one that was polled ready has to be called: a clone of it need not be ready. So the turn
-        // of a request is used at once when it comes.
+        // The service that was polled ready has to be the one that is called: a clone of it need not be
+        // ready. It is kept ready while the request waits, so that its turn is used at once when it comes.
         let clone = self.inner.clone();
         let mut inner = mem::replace(&mut self.inner, clone);
         let rules = Arc::clone(&self.rules);

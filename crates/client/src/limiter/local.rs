@@ -25,14 +25,15 @@ pub(super) struct Engine(Mutex<State>);
 struct State {
     start: Instant,
     keys: HashMap<Box<[u8]>, (Buckets, Limits)>,
-    /// Full buckets are swept out when there are so many keys.
+    /// Full buckets say nothing, and are swept out when there are so many keys.
     sweep_at: usize,
 }
 
 /// Below this many keys nothing is swept.
 const FEW_KEYS: usize = 1024;
 
-/// The longest queue that the local engine believes in: it has no setting, each call brings its own.
+/// The longest queue that a bucket can hold; one that is charged further ahead is cut down to it. The
+/// server has a setting for that. Here each call brings the longest wait of its own, and this is above all.
 const LONGEST_QUEUE: Duration = Duration::from_secs(24 * 3600);
 
 impl Default for State {
@@ -73,13 +74,13 @@ impl Engine {
         LimitReply(verdict.reply).decision()
     }
 
-    /// A turn of this engine is given up.
+    /// A turn that was granted here, and is due in this time, is given up.
     pub(super) fn give_up(&self, key: &[u8], limits: &Limits, due: Duration) {
         let mut state = locked(&self.0);
         let now = state.now();
         let Some((buckets, share)) = state.keys.get_mut(key) else { return };
         let costs: Vec<u64> = limits.as_slice().iter().map(Limit::tokens).collect();
-        // Other limits since: whoever waits under them is not to be overtaken.
+        // The key has fewer limits by now, so the turn cannot be found among theirs: it lapses.
         let Ok(share) = share.with_costs(&costs) else { return };
         let call = GiveBack { clauses: share.clauses(), due: Some(millis(due)) };
         let _ = gcra::give_back(&call, buckets, now, millis(LONGEST_QUEUE));

@@ -2,8 +2,8 @@
 //!
 //! Dropping a future of the `redis` crate does not take back what was sent: the server may grant a
 //! turn that nobody hears of. So the reply of a reservation is always awaited, by a task if the caller
-//! is gone, and the turn is handed on then. It is never returned blindly: a call that was refused
-//! would mint tokens.
+//! is gone, and the turn is handed on then. It is never given back before the reply is there: if the call
+//! was refused, that would add tokens which nobody had taken.
 
 use std::future::Future;
 use std::pin::Pin;

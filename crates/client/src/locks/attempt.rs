@@ -63,14 +63,15 @@ pub(super) async fn conclude<K: Connect>(
         Ok(LockReply::Held { fence, left }) => {
             let lease = claimant.lease;
             let guard = Guard::new(claimant, fence, sent + left);
-            // The lease began with the grant, which only the server saw. After a wait it is set anew, so
-            // that there is a bound that this process can vouch for.
+            // The lease began with the grant, at a time that only the server knows. Counted from when the
+            // command was sent, nothing may be left of it after a wait: then it is set anew.
             if guard.valid_for() >= lease / 10 * 9 || guard.extend(lease).await? {
                 return Ok(Attempt::Acquired(guard));
             }
             Ok(Attempt::Held { fence: None, retry_after: Some(Duration::ZERO) })
         }
         Ok(LockReply::NotHeld { fence, retry_after }) => {
+            // "Not held" may be the answer to a second sending of a command whose first was granted.
             if K::RESENDS {
                 match granted_after_all(claimant).await? {
                     Ok(guard) => return Ok(Attempt::Acquired(guard)),
@@ -81,8 +82,8 @@ pub(super) async fn conclude<K: Connect>(
             }
             Ok(Attempt::Held { fence, retry_after })
         }
-        // Nobody knows: EXTEND does. If it was not granted, the claimant is dropped, and released: the
-        // command may still be on its way.
+        // Nobody knows whether the lock was granted, so EXTEND is asked. If it was not, the claimant is
+        // dropped, which releases: the first command may still be on its way to the server.
         Err(error) if error.is_unreachable() => match granted_after_all(claimant).await {
             Ok(Ok(guard)) => Ok(Attempt::Acquired(guard)),
             Ok(Err(_)) | Err(_) => Err(error),

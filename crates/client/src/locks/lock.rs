@@ -84,7 +84,7 @@ pub struct Lock<K: Connect = redis::Client> {
 
 impl<K: Connect> Lock<K> {
     /// How long the lock is held, unless it is extended or released: as long as the work takes at the
-    /// most, or some seconds with [`Guard::keep_alive`]. After a crash the lock is free when that is over.
+    /// most, or some seconds with [`Guard::keep_alive`](crate::Guard::keep_alive). After a crash the lock is free when that is over.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
         self.ttl = ttl;

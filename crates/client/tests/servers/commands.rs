@@ -140,6 +140,11 @@ async fn errors_say_what_to_do(kind: Kind) {
     let error = connection.ratelimit_acquire("k", Limit::per_second(1)).await.unwrap_err();
     assert!(error.is_module_missing() && error.to_string().contains("loadmodule"), "{error}");
     assert!(connection.lock_try("k", "me", LEASE, 1).await.unwrap_err().is_module_missing());
+    for pipeline in [&mut redis::pipe(), redis::pipe().atomic()] {
+        let pipeline = pipeline.lock_try("k", "me", LEASE, 1).ratelimit_acquire("k", Limit::per_second(1));
+        let error = pipeline.query_async::<()>(&mut connection).await.unwrap_err();
+        assert!(is_module_missing(&error) && Error::from(error.clone()).is_module_missing(), "{error}");
+    }
     let other: redis::RedisError =
         redis::cmd("NO.SUCH").query_async::<()>(&mut connection).await.unwrap_err();
     assert!(!is_module_missing(&other));
