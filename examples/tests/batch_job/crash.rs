@@ -53,5 +53,5 @@ fn lease_left(scene: &Scene) -> Duration {
     let reply = scene.server.ask(&format!("LOCK.TRY {LOCK} somebody PX 1000")).ints();
     let [held, _, ms] = reply[..] else { panic!("{reply:?}") };
     assert_eq!(held, 0);
-    Duration::from_millis(ms - 1) // it is rounded up
+    Duration::from_millis(u64::try_from(ms).unwrap() - 1) // it is rounded up
 }

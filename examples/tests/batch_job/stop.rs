@@ -1,6 +1,6 @@
 //! A lost lock and a signal stop a run, and what is left is left in order.
 
-use sluice_testing::{Kind, Server, on_both_servers};
+use sluice_testing::{Kind, Server, Signal, on_both_servers};
 
 use crate::scene::{LOCK, Pace, Scene};
 
@@ -45,7 +45,7 @@ async fn a_run_whose_server_dies_stops(kind: Kind) {
 }
 
 async fn a_signal_lets_the_call_finish_and_frees_the_lock(kind: Kind) {
-    for signal in ["TERM", "INT"] {
+    for signal in [Signal::TERM, Signal::INT] {
         let scene = Scene::new(kind, Pace { interval_ms: 50, lease_ms: 30_000 }).await;
         scene.make_events(15).await;
         scene.partner.hold_up(1);
