@@ -160,7 +160,7 @@ macro_rules! entry_points {
 
             use redis_module::raw;
 
-            use $crate::server::{Family, on_load};
+            use $crate::server::load::{Family, on_load};
 
             /// What Redis calls on MODULE LOAD.
             ///

@@ -29,7 +29,7 @@ mod events;
 mod guarded;
 mod info;
 mod key;
-mod load;
+pub(crate) mod load; // not private, for the sake of `entry_points`
 mod register;
 mod reply;
 mod settings;
@@ -44,7 +44,6 @@ pub(crate) use events::Events;
 pub(crate) use guarded::Guarded;
 pub(crate) use info::{Info, InfoFields, InfoSection};
 pub(crate) use key::{Access, Key, Value};
-pub(crate) use load::{Family, on_load}; // for `entry_points` alone
 pub(crate) use load::{LoadError, Loading, Module, entry_points, warn};
 pub(crate) use register::Command;
 pub(crate) use settings::NumericSetting;

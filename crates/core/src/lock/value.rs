@@ -102,7 +102,9 @@ impl Lock {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::lock::{FENCE_BOUND, MAX_OWNER_LEN, NOBODY};
+    use crate::lock::claim::NOBODY;
+    use crate::lock::fences::FENCE_BOUND;
+    use crate::lock::holder::MAX_OWNER_LEN;
 
     const NOW: Nanos = Nanos(1_000_000_000_000_000);
 
