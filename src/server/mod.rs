@@ -10,7 +10,7 @@
 //! | `register`, `spec` | commands: declaration, registration, the trampoline | [`Command`] |
 //! | `context`, `args`, `key` | what a running command sees | |
 //! | `effects`, `reply` | what others hear of a change; what the caller is told | |
-//! | `datatype` | data types of our own | [`DataType`] |
+//! | `datatype`, `stored` | data types of our own, and how their values are saved | [`DataType`] |
 //! | `blocking` | clients that wait | [`BlockingCommand`] |
 //! | `timers` | a callback after some time | [`Token`] |
 //! | `events` | what happens in the server without a command of ours | [`Events`] |
@@ -34,12 +34,13 @@ mod register;
 mod reply;
 mod settings;
 mod spec;
+mod stored;
 mod timers;
 
 pub(crate) use args::{Arg, Args, OwnedArg};
 pub(crate) use blocking::{BlockingCommand, WaitId, wake};
 pub(crate) use context::{Context, now};
-pub(crate) use datatype::{DataType, Defrag, Digest, Rdb, TypeHandle};
+pub(crate) use datatype::{DataType, TypeHandle};
 pub(crate) use events::Events;
 pub(crate) use guarded::Guarded;
 pub(crate) use info::{Info, InfoFields, InfoSection};
@@ -48,4 +49,5 @@ pub(crate) use load::{LoadError, Loading, Module, entry_points, warn};
 pub(crate) use register::Command;
 pub(crate) use settings::NumericSetting;
 pub(crate) use spec::{Keys, Kind, Spec, Word};
+pub(crate) use stored::{Defrag, Digest, Rdb};
 pub(crate) use timers::{Timer, Token};

@@ -5,6 +5,14 @@
 //! | `sources` | the files of a crate, and which module is in which |
 //! | `imports` | the paths that a file names, and which file each leads to |
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test that cannot go on has failed, and says where"
+)]
+
 mod imports;
 mod sources;
 

@@ -46,7 +46,7 @@ impl Sources {
                 file.display()
             );
             let name = module.ident.to_string();
-            let inside = [place.as_slice(), &[name.clone()]].concat();
+            let inside = [place.as_slice(), std::slice::from_ref(&name)].concat();
             let folder_inside = folder.join(&name);
             match module.content {
                 Some((_, items)) => self.add(file, &folder_inside, inside, items, root),
