@@ -6,8 +6,8 @@ use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
-use crate::Reply;
 use crate::debug::patience;
+use crate::reply::Reply;
 
 /// A connection to a server. Its methods panic, saying what was read, when the server does not answer.
 pub struct Client {

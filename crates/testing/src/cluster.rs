@@ -3,7 +3,9 @@
 use std::ops::RangeInclusive;
 use std::thread;
 
-use crate::{Kind, Server, Setup, until};
+use crate::kind::Kind;
+use crate::server::{Server, until};
+use crate::setup::Setup;
 
 /// Primaries that know of each other.
 pub struct Cluster {

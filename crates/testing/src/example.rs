@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use crate::module::changed;
-use crate::root;
+use crate::root::root;
 
 /// The program of an example, `<target>/<profile>/examples/<name>`, for a test at
 /// `<target>/<profile>/deps/<test>`. Cargo builds it for `cargo test`, but not when that is given the name

@@ -2,7 +2,8 @@
 
 use std::io::Cursor;
 
-use crate::{Reply, Server};
+use crate::reply::Reply;
+use crate::server::Server;
 
 impl Server {
     /// All that the append-only file says since it was begun or rewritten, in order.

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use crate::root;
+use crate::root::root;
 
 /// A server program of one version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -44,9 +44,11 @@ mod port;
 #[cfg(feature = "redis")]
 mod redis;
 mod reply;
+mod root;
 mod server;
 mod setup;
 mod spawn;
+mod url;
 
 pub use client::{Arg, Client, encode};
 pub use cluster::Cluster;
@@ -59,21 +61,4 @@ pub use rustix::process::Signal;
 pub use server::{Server, until};
 pub use setup::Setup;
 pub use spawn::signal;
-
-use std::path::Path;
-use std::sync::OnceLock;
-
-/// The address of a server for an example: the one that `SLUICE_TEST_REDIS` names, or one that is started for this
-/// process and ends with it. It starts empty.
-pub fn url() -> String {
-    static SERVER: OnceLock<Server> = OnceLock::new();
-    match std::env::var("SLUICE_TEST_REDIS") {
-        Ok(url) if !url.is_empty() => url,
-        _ => SERVER.get_or_init(|| Server::start_tcp(Kind::Redis82).without_folder()).url(),
-    }
-}
-
-/// The folder of the workspace.
-pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().and_then(Path::parent).unwrap()
-}
+pub use url::url;

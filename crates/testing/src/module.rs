@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::SystemTime;
 
-use crate::root;
+use crate::root::root;
 
 /// The module that servers load: what `SLUICE_MODULE` names, or else the release build, which has to be newer than all
 /// its sources. Cargo builds no module for a test, so it is easy to test yesterday's.

@@ -1,6 +1,6 @@
 //! For the tests of what speaks to servers by the `redis` crate.
 
-use crate::Server;
+use crate::server::Server;
 
 impl Server {
     /// A client for a server set up with `tcp()`.

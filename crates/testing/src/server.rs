@@ -7,12 +7,17 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use rustix::process::Signal;
 use tempfile::TempDir;
 
+use crate::client::Client;
 use crate::clock::Clock;
 use crate::debug::{self, patience};
-use crate::kind::in_path;
-use crate::{Client, Kind, Reply, Setup, Signal, c, free_port, spawn};
+use crate::kind::{Kind, in_path};
+use crate::port::free_port;
+use crate::reply::Reply;
+use crate::setup::Setup;
+use crate::{c, spawn};
 
 /// A server process with a folder of its own. Dropping it kills the process and removes the folder.
 ///
@@ -26,6 +31,34 @@ pub struct Server {
     port: Option<u16>,
     bus: Option<u16>,
     process: Option<Child>,
+}
+
+/// What a setup becomes.
+impl Setup {
+    /// A replica of that server, which must have been set up with `tcp()`. `start` returns when the replica
+    /// has all that the primary had.
+    pub fn replica_of(mut self, primary: &Server) -> Self {
+        self.replica = true;
+        self.config(&format!("replicaof 127.0.0.1 {}", primary.port()))
+    }
+
+    /// Starts it and returns when it is ready to serve.
+    #[track_caller]
+    pub fn start(self) -> Server {
+        let (server, started) = Server::launch(self);
+        // The log is printed when the test fails.
+        assert!(started.is_ok(), "{} did not start", server.kind().name());
+        server
+    }
+
+    /// As `start`, for a server that may not come up.
+    ///
+    /// # Errors
+    /// The log of a server that ended before it was ready.
+    pub fn try_start(self) -> Result<Server, String> {
+        let (server, started) = Server::launch(self);
+        started.map(|()| server)
+    }
 }
 
 impl Server {

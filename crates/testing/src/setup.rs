@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
-use crate::{Kind, Server, module};
+use crate::kind::Kind;
+use crate::module::module;
 
 /// The wishes for one server. `Server::setup(kind)` is a server with the module, alone, on a unix socket,
 /// that writes nothing to disk; the methods add to that.
@@ -93,13 +94,6 @@ impl Setup {
         self
     }
 
-    /// A replica of that server, which must have been set up with `tcp()`. `start` returns when the replica
-    /// has all that the primary had.
-    pub fn replica_of(mut self, primary: &Server) -> Self {
-        self.replica = true;
-        self.config(&format!("replicaof 127.0.0.1 {}", primary.port()))
-    }
-
     /// A cluster of this one node, which owns all slots. It takes the server two seconds to trust itself.
     pub fn cluster(self) -> Self {
         self.cluster_of(&[0..=16_383])
@@ -132,24 +126,6 @@ impl Setup {
     pub fn preload(mut self, library: &Path) -> Self {
         self.preload = Some(library.to_path_buf());
         self
-    }
-
-    /// Starts it and returns when it is ready to serve.
-    #[track_caller]
-    pub fn start(self) -> Server {
-        let (server, started) = Server::launch(self);
-        // The log is printed when the test fails.
-        assert!(started.is_ok(), "{} did not start", server.kind().name());
-        server
-    }
-
-    /// As `start`, for a server that may not come up.
-    ///
-    /// # Errors
-    /// The log of a server that ended before it was ready.
-    pub fn try_start(self) -> Result<Server, String> {
-        let (server, started) = Server::launch(self);
-        started.map(|()| server)
     }
 
     /// The configuration file of a server with this folder, this port or none, and this port for a cluster's own talk.
