@@ -2,18 +2,21 @@
 
 use sluice_core::digits;
 use sluice_core::grammar::settings;
+use sluice_core::limit::bounds::Bounds;
 use sluice_core::time::Millis;
 
 use crate::server::{LoadError, Loading, NumericSetting};
 
 static MAX_WAIT_MS: NumericSetting = NumericSetting::new(&settings::MAX_WAIT_MS);
+static MAX_DEBT_MS: NumericSetting = NumericSetting::new(&settings::MAX_DEBT_MS);
 static MAX_WAITERS: NumericSetting = NumericSetting::new(&settings::MAX_WAITERS);
 
-static SETTINGS: [&NumericSetting; 2] = [&MAX_WAIT_MS, &MAX_WAITERS];
+static SETTINGS: [&NumericSetting; 3] = [&MAX_WAIT_MS, &MAX_DEBT_MS, &MAX_WAITERS];
 
-/// The longest reservation that MAXWAIT may ask for.
-pub(crate) fn max_wait() -> Millis {
-    u64::try_from(MAX_WAIT_MS.get()).ok().and_then(Millis::new).unwrap_or_default()
+/// How far ahead of the clock a limit may stand.
+pub(crate) fn bounds() -> Bounds {
+    let ms = |setting: &NumericSetting| u64::try_from(setting.get()).ok().and_then(Millis::new);
+    Bounds { max_wait: ms(&MAX_WAIT_MS).unwrap_or_default(), max_debt: ms(&MAX_DEBT_MS).unwrap_or_default() }
 }
 
 /// How many clients may wait for one lock.

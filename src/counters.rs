@@ -3,7 +3,8 @@
 use std::ffi::CStr;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use sluice_core::limit::call::{Mode, NEVER, Verdict};
+use sluice_core::limit::call::{Mode, NEVER, Notes, Verdict};
+use sluice_core::limit::holding::Held;
 
 use crate::server::InfoFields;
 
@@ -54,9 +55,17 @@ static FORCED: Counter = Counter::new(c"forced");
 static RESERVED: Counter = Counter::new(c"reserved");
 /// RETURNs that gave something back.
 static RETURNED: Counter = Counter::new(c"returned");
-/// Calls that found a stored limit other than theirs, or a tat beyond every queue, and wrote it
-/// anew.
+/// Calls that found something further ahead than any queue, debt or hold can be, and cut it: the
+/// clock was set back, or a setting was lowered.
 static REPAIRED: Counter = Counter::new(c"repaired");
+/// Limits that joined beside others that differ from them.
+static MIXED: Counter = Counter::new(c"mixed");
+/// Limits that had to go because a key knows at most eight.
+static FORGOTTEN: Counter = Counter::new(c"forgotten");
+/// FORCEs of which a part was forgiven.
+static DEBT_CUT: Counter = Counter::new(c"debt_cut");
+/// Of the refused: those that only a hold stood in the way of.
+static HELD: Counter = Counter::new(c"held");
 
 /// Leases granted, at once or after a wait.
 pub(crate) static LOCK_GRANTED: Counter = Counter::new(c"lock_granted");
@@ -78,7 +87,7 @@ pub(crate) static LOCK_WAIT_TIMEOUTS: Counter = Counter::new(c"lock_wait_timeout
 /// How many wait for a lock now.
 pub(crate) static LOCK_WAITING: Counter = Counter::new(c"lock_waiting");
 
-static COUNTERS: [&Counter; 17] = [
+static COUNTERS: [&Counter; 21] = [
     &GRANTED,
     &REFUSED,
     &NEVER_GRANTED,
@@ -87,6 +96,10 @@ static COUNTERS: [&Counter; 17] = [
     &RESERVED,
     &RETURNED,
     &REPAIRED,
+    &MIXED,
+    &FORGOTTEN,
+    &DEBT_CUT,
+    &HELD,
     &LOCK_GRANTED,
     &LOCK_REFUSED,
     &LOCK_RELEASED,
@@ -107,13 +120,30 @@ pub(crate) fn count_acquire(mode: Mode, verdict: &Verdict) {
     PARTIAL.add_if(granted && mode == Mode::Partial);
     FORCED.add_if(granted && mode == Mode::Force);
     RESERVED.add_if(granted && matches!(mode, Mode::Wait(_)) && verdict.reply.wait_ms > 0);
-    REPAIRED.add_if(verdict.repaired);
+    count_notes(&verdict.notes);
 }
 
 /// Counts a RETURN.
 pub(crate) fn count_return(verdict: &Verdict) {
     RETURNED.add_if(verdict.reply.granted > 0);
-    REPAIRED.add_if(verdict.repaired);
+    count_notes(&verdict.notes);
+}
+
+/// Counts what came of HOLD.
+pub(crate) fn count_hold(held: &Held) {
+    REPAIRED.add_if(held.repaired);
+    FORGOTTEN.add(held.forgotten.into());
+}
+
+fn count_notes(notes: &Notes) {
+    if *notes == Notes::default() {
+        return; // nearly always
+    }
+    REPAIRED.add_if(notes.repaired);
+    MIXED.add(notes.mixed.into());
+    FORGOTTEN.add(notes.forgotten.into());
+    DEBT_CUT.add_if(notes.debt_cut);
+    HELD.add_if(notes.held);
 }
 
 /// Writes the section.

@@ -37,7 +37,7 @@ server::entry_points!(Sluice);
 impl Module for Sluice {
     const NAME: &'static CStr = c"sluice";
 
-    const VERSION: i32 = 100;
+    const VERSION: i32 = 200;
 
     fn load(server: &mut Loading<'_>) -> Result<(), LoadError> {
         config::take_arguments(server.args())?;

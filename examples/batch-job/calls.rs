@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use redis::aio::ConnectionManager;
-use sluice_client::{Guard, Limiter};
+use sluice_client::{Guard, LimitKind, Limiter};
 use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep, sleep_until};
 use tracing::{info, warn};
@@ -91,7 +91,7 @@ impl Calls<'_> {
     }
 
     /// Waits until a call may be made: the limiter's turn, among all processes that call this partner,
-    /// and no less than the interval after the last answer. The limiter spaces the moments at which the
+    /// and no less than the interval after the last answer, where calls are evenly spaced. The limiter spaces the moments at which the
     /// calls set out; the partner counts when they arrive. A call that was slow on its way, the first
     /// on a new connection for instance, had arrived by its answer.
     async fn turn(&self, answered: Option<Instant>) -> Result<()> {
@@ -109,10 +109,13 @@ impl Calls<'_> {
         }
     }
 
-    /// Between two calls at the rate, rounded up.
+    /// Between two calls that are to be evenly spaced, rounded up; none between others.
     fn interval(&self) -> Duration {
-        let (count, period) = (self.job.rate.count(), self.job.rate.period());
-        let nanos = period.as_nanos().div_ceil(u128::from(count));
+        let limit = self.job.rate.limit();
+        if limit.kind() != LimitKind::Rate || limit.capacity() > 1 {
+            return Duration::ZERO;
+        }
+        let nanos = limit.period().as_nanos().div_ceil(u128::from(limit.count()));
         Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
     }
 }

@@ -14,7 +14,7 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `options` | what the command line says |
+//! | `options`, `../rate.rs` | what the command line says |
 //! | `run` | one run: the lock, and how it ends |
 //! | `calls` | the calls of a run: turn, check, send, mark |
 //! | `delivery` | events of one record, merged |
@@ -36,6 +36,8 @@ mod endpoint;
 mod events;
 mod options;
 mod partner;
+#[path = "../rate.rs"]
+mod rate;
 mod run;
 
 use std::process::ExitCode;

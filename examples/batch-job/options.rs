@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
-use sluice_client::Limit;
+
+use crate::rate::{self, Rate};
 
 /// A batch job that never overlaps with itself and keeps to a partner's rate.
 #[derive(Parser)]
@@ -56,25 +57,13 @@ pub(crate) struct Job {
     /// The key of the limit: the same for everything that calls this partner
     #[arg(long, default_value = "limit:partner")]
     pub(crate) limit: String,
-    /// At most so many calls in that time, evenly spaced: 1/s, 100/min, 3/500ms
-    #[arg(long, default_value = "1/s", value_parser = rate)]
-    pub(crate) rate: Limit,
+    /// At most so many calls in that time: 1/s, 100/min or 3/500ms, evenly spaced; 2/1s:5, up to 5 at once
+    /// after a pause; 100/1m:strict, never more than 100 in any minute; 1000/1d:align=0, 1000 in each day
+    #[arg(long, default_value = "1/s", value_name = rate::FORM)]
+    pub(crate) rate: Rate,
     /// How long the partner, or Redis, has for an answer; at most a third of the lease
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,
-}
-
-/// `COUNT/TIME` as a limit without bursts. The time is a number with a unit, or a unit.
-fn rate(text: &str) -> Result<Limit, String> {
-    let (count, time) = text.split_once('/').ok_or("a rate is COUNT/TIME, such as 1/s or 3/500ms")?;
-    let count = count.parse().map_err(|error| format!("{count}: {error}"))?;
-    let time = if time.starts_with(|first: char| first.is_ascii_digit()) {
-        time.to_owned()
-    } else {
-        format!("1{time}")
-    };
-    let period = humantime::parse_duration(&time).map_err(|error| format!("{time}: {error}"))?;
-    Limit::try_per(count, period).and_then(|limit| limit.try_burst(1)).map_err(|error| error.to_string())
 }
 
 /// This program is built without TLS, and says so before it takes a lock.

@@ -71,7 +71,7 @@ pub(crate) async fn run(job: &Job) -> Result<Ending> {
         ConnectionManagerConfig::new().set_connection_timeout(patience).set_response_timeout(patience);
     let outcome = match client.get_connection_manager_with_config(config).await {
         Ok(connection) => {
-            let limiter = Limiter::new(connection, job.rate, Outage::Closed).deadline(job.timeout);
+            let limiter = Limiter::new(connection, job.rate.limit(), Outage::Closed).deadline(job.timeout);
             Calls { job, guard: &guard, limiter, endpoint, events: &mut events }.make(&mut stop).await
         }
         Err(error) => Err(error).context("the limiter's connection"),

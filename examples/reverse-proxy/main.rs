@@ -9,12 +9,13 @@
 //! | file | what |
 //! |---|---|
 //! | `options` | the command line |
-//! | `rate`, `choices` | how rates, keys and outages are written on it |
+//! | `choices`, `../rate.rs` | how keys, outages and rates are written on it |
 //! | `upstream` | passing requests on |
 //! | `serve` | listening and stopping |
 
 mod choices;
 mod options;
+#[path = "../rate.rs"]
 mod rate;
 mod serve;
 mod upstream;
@@ -69,7 +70,7 @@ fn limits(options: &Options) -> anyhow::Result<RateLimitLayer<ConnectionManager>
         .set_connection_timeout(Some(options.deadline));
     let connection = client.get_connection_manager_lazy(config)?;
 
-    let limiter = Limiter::new(connection, options.limit()?, options.on_outage.into())
+    let limiter = Limiter::new(connection, options.rate.limit(), options.on_outage.into())
         .deadline(options.deadline)
         .max_wait(options.max_wait);
     let key = options.key.key(&options.trusted_proxy);

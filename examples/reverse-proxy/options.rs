@@ -3,15 +3,13 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use anyhow::{Context, bail};
 use axum::http::Uri;
 use axum::http::uri::{Authority, Scheme};
 use clap::Parser;
-use sluice_client::Limit;
 use sluice_tower::ipnet::IpNet;
 
 use crate::choices::{KeyOf, Mode, OnOutage};
-use crate::rate::Rate;
+use crate::rate::{self, Rate};
 
 /// Passes requests on to an upstream, no faster than a rate that all replicas share through Redis
 #[derive(Parser)]
@@ -29,13 +27,10 @@ pub(crate) struct Options {
     #[arg(long, value_name = "URL", default_value = "redis://127.0.0.1:6379")]
     pub(crate) redis: String,
 
-    /// How many requests pass in which time, as in 2/1s, 100/1m or 100/1m:20, with a burst of 20
-    #[arg(long, value_name = "COUNT/TIME[:BURST]")]
+    /// How many requests pass in which time: 2/s or 100/min, evenly spaced; 2/1s:5, up to 5 at once after
+    /// a pause; 100/1m:strict, never more than 100 in any minute; 1000/1d:align=0, 1000 in each day of UTC
+    #[arg(long, value_name = rate::FORM)]
     pub(crate) rate: Rate,
-
-    /// How many requests pass at once after a pause [default: 1, so that all are evenly spaced]
-    #[arg(long, value_name = "COUNT")]
-    pub(crate) burst: Option<u64>,
 
     /// What happens to requests beyond the rate
     #[arg(long, value_enum, default_value_t = Mode::Wait)]
@@ -77,17 +72,6 @@ pub(crate) struct Options {
 }
 
 impl Options {
-    /// The rate with its burst.
-    pub(crate) fn limit(&self) -> anyhow::Result<Limit> {
-        let burst = match (self.rate.burst, self.burst) {
-            (Some(one), Some(other)) if one != other => {
-                bail!("--rate says a burst of {one}, --burst says {other}")
-            }
-            (one, other) => one.or(other).unwrap_or(1),
-        };
-        self.rate.limit(burst).context("--rate and --burst are no limit")
-    }
-
     pub(crate) fn prefix(&self) -> String {
         let host = self.upstream.authority().map_or("", Authority::as_str);
         self.prefix.clone().unwrap_or_else(|| format!("proxy:{host}:"))

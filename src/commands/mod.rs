@@ -12,9 +12,11 @@ mod lock_release;
 mod lock_try;
 mod ratelimit_acquire;
 mod ratelimit_family;
+mod ratelimit_hold;
 mod ratelimit_info;
 mod ratelimit_peek;
 mod ratelimit_return;
+mod ratelimit_turn;
 
 use crate::server::{LoadError, Loading};
 
@@ -25,6 +27,8 @@ pub(crate) fn register(server: &mut Loading<'_>) -> Result<(), LoadError> {
     server.add_command::<ratelimit_peek::RatelimitPeek>()?;
     server.add_command::<ratelimit_return::RatelimitReturn>()?;
     server.add_command::<ratelimit_info::RatelimitInfo>()?;
+    server.add_command::<ratelimit_hold::RatelimitHold>()?;
+    server.add_command::<ratelimit_turn::RatelimitTurn>()?;
     server.add_category(lock_family::CATEGORY);
     server.add_command::<lock_try::LockTry>()?;
     server.add_command::<lock_acquire::LockAcquire>()?;

@@ -2,8 +2,9 @@
 
 use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::{names, ratelimit as grammar};
-use sluice_core::limit::call::Buckets;
-use sluice_core::limit::gcra;
+use sluice_core::limit::call::Acquire;
+use sluice_core::limit::gcra::acquire;
+use sluice_core::limit::state::State;
 
 use super::ratelimit_family as family;
 use crate::limiter::key::LimiterKey;
@@ -30,17 +31,18 @@ impl Command for RatelimitAcquire {
     };
 
     fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError> {
-        let call = grammar::parse_acquire(args.behind_key())?;
-        let max_wait = config::max_wait();
-        family::check_wait(call.mode, max_wait)?;
+        let mut call = Acquire::new();
+        grammar::read_acquire(args.behind_key(), &mut call)?;
+        let (now, bounds) = (ctx.now(), config::bounds());
+        family::check_wait(call.mode, bounds.max_wait)?;
 
-        let mut buckets = Buckets::new();
-        let mut key = LimiterKey::open(ctx, args.key()?, Access::Write, &mut buckets)?;
-        let verdict = gcra::acquire(&call, &mut buckets, ctx.now(), max_wait);
+        let mut state = State::new();
+        let mut key = LimiterKey::open(ctx, args.key()?, Access::Write, &mut state)?;
+        let verdict = acquire(&call, &mut state, now, &bounds);
 
-        key.commit(&verdict, &buckets)?;
+        key.commit(verdict.change, &state, now)?;
         counters::count_acquire(call.mode, &verdict);
-        family::reply(ctx, &verdict.reply);
+        family::reply(ctx, &verdict.reply, family::act_us(call.mode, &verdict));
         Ok(())
     }
 }

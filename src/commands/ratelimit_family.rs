@@ -3,7 +3,7 @@
 use std::ffi::CStr;
 
 use sluice_core::grammar::error::CommandError;
-use sluice_core::limit::call::{Mode, Reply};
+use sluice_core::limit::call::{Mode, Reply, Verdict};
 use sluice_core::time::Millis;
 
 use crate::server::{Context, Kind, Word};
@@ -11,12 +11,21 @@ use crate::server::{Context, Kind, Word};
 /// The ACL category of the family.
 pub(super) const CATEGORY: &CStr = c"ratelimit";
 
-const PERIOD: &[Word] = &[Word::option(c"seconds", c"EX"), Word::option(c"milliseconds", c"PX")];
+/// `EX seconds | PX ms`
+pub(super) const PERIOD: &[Word] = &[Word::option(c"seconds", c"EX"), Word::option(c"milliseconds", c"PX")];
+
+const PERIOD_WORD: Word = Word::new(c"period", Kind::OneOf(PERIOD));
+
+const FORM: &[Word] = &[
+    Word::option(c"burst", c"BURST"),
+    Word::keyword(c"strict", c"STRICT"),
+    Word::option(c"align-seconds", c"ALIGN"),
+];
 
 const CLAUSE: &[Word] = &[
     Word::option(c"count", c"LIMIT"),
-    Word::new(c"period", Kind::OneOf(PERIOD)),
-    Word::option(c"burst", c"BURST").optional(),
+    PERIOD_WORD,
+    Word::new(c"form", Kind::OneOf(FORM)).optional(),
     Word::option(c"cost", c"COST").optional(),
 ];
 
@@ -41,8 +50,18 @@ pub(super) fn check_wait(mode: Mode, max_wait: Millis) -> Result<(), CommandErro
     }
 }
 
-/// The six integers.
-pub(super) fn reply(ctx: &Context<'_>, reply: &Reply) {
+/// The six integers; and for MAXWAIT a seventh, the act.
+pub(super) fn reply(ctx: &Context<'_>, reply: &Reply, act_us: Option<i64>) {
     let Reply { granted, wait_ms, remaining, burst, reset_ms, index } = *reply;
-    ctx.reply_integers([granted, wait_ms, remaining, burst, reset_ms, index]);
+    match act_us {
+        None => ctx.reply_integers([granted, wait_ms, remaining, burst, reset_ms, index]),
+        Some(act_us) => {
+            ctx.reply_integers([granted, wait_ms, remaining, burst, reset_ms, index, act_us]);
+        }
+    }
+}
+
+/// The act, where the reply has it.
+pub(super) fn act_us(mode: Mode, verdict: &Verdict) -> Option<i64> {
+    matches!(mode, Mode::Wait(_)).then_some(verdict.act_us)
 }

@@ -2,8 +2,9 @@
 
 use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::names;
-use sluice_core::limit::call::Buckets;
-use sluice_core::limit::gcra;
+use sluice_core::limit::look::{Standing, look};
+use sluice_core::limit::quota::Kind;
+use sluice_core::limit::state::State;
 
 use super::ratelimit_family as family;
 use crate::config;
@@ -29,22 +30,49 @@ impl Command for RatelimitInfo {
     };
 
     fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError> {
-        let mut buckets = Buckets::new();
-        let _key = LimiterKey::open(ctx, args.key()?, Access::Read, &mut buckets)?;
-        let Some(standings) = gcra::look(&buckets, ctx.now(), config::max_wait()) else {
+        let mut state = State::new();
+        let _key = LimiterKey::open(ctx, args.key()?, Access::Read, &mut state)?;
+        let Some(seen) = look(state, ctx.now(), &config::bounds()) else {
             ctx.reply_nil();
             return Ok(());
         };
-        ctx.reply_array(standings.len());
-        for (quota, standing) in standings {
-            ctx.reply_map(6);
-            ctx.reply_pair(c"count", quota.count() as i64);
-            ctx.reply_pair(c"period-ms", quota.period_ms() as i64);
-            ctx.reply_pair(c"burst", quota.burst() as i64);
-            ctx.reply_pair(c"remaining", standing.remaining as i64);
-            ctx.reply_pair(c"next-ms", standing.next_ms);
-            ctx.reply_pair(c"reset-ms", standing.reset_ms);
+        let is_held = seen.held_ms > 0;
+        ctx.reply_array(seen.standings.len() + usize::from(is_held));
+        for standing in &seen.standings {
+            show(ctx, standing);
+        }
+        if is_held {
+            ctx.reply_map(1);
+            ctx.reply_pair(c"held-ms", seen.held_ms);
         }
         Ok(())
+    }
+}
+
+/// One limit, as a map.
+fn show(ctx: &Context<'_>, standing: &Standing) {
+    let Standing { quota, remaining, next_ms, reset_ms, place } = standing;
+    let kind_pairs = match quota.kind() {
+        Kind::Rate => 0,
+        Kind::Strict => 1,
+        Kind::Align(_) => 2,
+    };
+    ctx.reply_map(6 + kind_pairs + usize::from(place.is_some()));
+    ctx.reply_pair(c"count", quota.count() as i64);
+    ctx.reply_pair(c"period-ms", quota.period_ms() as i64);
+    ctx.reply_pair(c"burst", quota.burst() as i64);
+    ctx.reply_pair(c"remaining", *remaining as i64);
+    ctx.reply_pair(c"next-ms", *next_ms);
+    ctx.reply_pair(c"reset-ms", *reset_ms);
+    match quota.kind() {
+        Kind::Rate => {}
+        Kind::Strict => ctx.reply_text_pair(c"kind", c"strict"),
+        Kind::Align(offset_ms) => {
+            ctx.reply_text_pair(c"kind", c"align");
+            ctx.reply_pair(c"align-ms", offset_ms as i64);
+        }
+    }
+    if let Some(place) = place {
+        ctx.reply_pair(c"place", i64::from(*place));
     }
 }

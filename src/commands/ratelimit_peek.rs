@@ -2,8 +2,9 @@
 
 use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::{names, ratelimit as grammar};
-use sluice_core::limit::call::Buckets;
-use sluice_core::limit::gcra;
+use sluice_core::limit::call::Acquire;
+use sluice_core::limit::gcra::acquire;
+use sluice_core::limit::state::State;
 
 use super::ratelimit_family as family;
 use crate::config;
@@ -29,15 +30,16 @@ impl Command for RatelimitPeek {
     };
 
     fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError> {
-        let call = grammar::parse_peek(args.behind_key())?;
-        let max_wait = config::max_wait();
-        family::check_wait(call.mode, max_wait)?;
+        let mut call = Acquire::new();
+        grammar::read_peek(args.behind_key(), &mut call)?;
+        let bounds = config::bounds();
+        family::check_wait(call.mode, bounds.max_wait)?;
 
-        let mut buckets = Buckets::new();
-        let _key = LimiterKey::open(ctx, args.key()?, Access::Read, &mut buckets)?;
-        let verdict = gcra::acquire(&call, &mut buckets, ctx.now(), max_wait);
+        let mut state = State::new();
+        let _key = LimiterKey::open(ctx, args.key()?, Access::Read, &mut state)?;
+        let verdict = acquire(&call, &mut state, ctx.now(), &bounds);
 
-        family::reply(ctx, &verdict.reply);
+        family::reply(ctx, &verdict.reply, family::act_us(call.mode, &verdict));
         Ok(())
     }
 }

@@ -1,17 +1,21 @@
-//! `RATELIMIT.RETURN key LIMIT ... [DUE ms]`
+//! `RATELIMIT.RETURN key LIMIT ... [DUE ms | AT us]`
 
 use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::{names, ratelimit as grammar};
-use sluice_core::limit::call::Buckets;
-use sluice_core::limit::gcra;
+use sluice_core::limit::call::GiveBack;
+use sluice_core::limit::give_back::{can_have_been, give_back};
+use sluice_core::limit::state::State;
 
 use super::ratelimit_family as family;
 use crate::limiter::key::LimiterKey;
-use crate::server::{Access, Args, Command, Context, Keys, Spec, Word};
+use crate::server::{Access, Args, Command, Context, Keys, Kind, Spec, Word};
 use crate::{config, counters};
 
 /// Gives tokens back.
 pub(super) struct RatelimitReturn;
+
+/// Which turn is given up.
+const TURN: &[Word] = &[Word::option(c"due-ms", c"DUE"), Word::option(c"act-us", c"AT")];
 
 impl Command for RatelimitReturn {
     const SPEC: Spec = Spec {
@@ -25,19 +29,24 @@ impl Command for RatelimitReturn {
         flags: "fast",
         acl: "fast",
         category: family::CATEGORY,
-        words: &[Word::KEY, family::CLAUSES, Word::option(c"due-ms", c"DUE").optional()],
+        words: &[Word::KEY, family::CLAUSES, Word::new(c"turn", Kind::OneOf(TURN)).optional()],
     };
 
     fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError> {
-        let call = grammar::parse_return(args.behind_key())?;
+        let mut call = GiveBack::new();
+        grammar::read_return(args.behind_key(), &mut call)?;
+        let (now, bounds) = (ctx.now(), config::bounds());
+        if !can_have_been(call.why, now, &bounds) {
+            return Err(CommandError::At);
+        }
 
-        let mut buckets = Buckets::new();
-        let mut key = LimiterKey::open(ctx, args.key()?, Access::Write, &mut buckets)?;
-        let verdict = gcra::give_back(&call, &mut buckets, ctx.now(), config::max_wait());
+        let mut state = State::new();
+        let mut key = LimiterKey::open(ctx, args.key()?, Access::Write, &mut state)?;
+        let verdict = give_back(&call, &mut state, now, &bounds);
 
-        key.commit(&verdict, &buckets)?;
+        key.commit(verdict.change, &state, now)?;
         counters::count_return(&verdict);
-        family::reply(ctx, &verdict.reply);
+        family::reply(ctx, &verdict.reply, None);
         Ok(())
     }
 }

@@ -1,7 +1,7 @@
 //! Limits in the server: a plain string, read from a key and written back.
 //!
 //! ```text
-//! RATELIMIT.ACQUIRE ──► key: open ──► sluice_core::limit::gcra decides ──► key: commit ──► the key, replicas
+//! RATELIMIT.ACQUIRE ──► key: open ──► sluice_core::limit decides ──► key: commit ──► the key, replicas
 //! ```
 //!
 //! What a limit means is decided in `sluice_core::limit`.

@@ -38,7 +38,7 @@ impl Context<'_> {
     pub(crate) fn open<'k>(&'k self, name: Arg<'k>, access: Access) -> Key<'k> {
         // SAFETY: context and name belong to the running command; `Key` closes the handle.
         let raw = unsafe { call!(RedisModule_OpenKey(self.raw, name.raw(), access.flags())) };
-        Key::new(raw)
+        Key::new(raw, access)
     }
 
     /// Whether a command that needs memory would be refused now. Servers that evict are asked what

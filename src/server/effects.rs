@@ -32,6 +32,27 @@ impl Context<'_> {
         }
     }
 
+    /// Sends `SET key value XX KEEPTTL` to replicas and AOF: a new value for a key whose expiry stays.
+    /// Where the key is missing it creates none, which would have no expiry.
+    pub(crate) fn replicate_value(&self, key: Arg<'_>, value: &[u8]) {
+        static XX: FixedArg = FixedArg::new(b"XX");
+        static KEEPTTL: FixedArg = FixedArg::new(b"KEEPTTL");
+        // SAFETY: each letter of the format has its argument: strings, and bytes with their length.
+        // The server retains the strings and copies the bytes.
+        unsafe {
+            call!(RedisModule_Replicate(
+                self.raw(),
+                c"SET".as_ptr(),
+                c"sbss".as_ptr(),
+                key.raw(),
+                value.as_ptr(),
+                value.len(),
+                XX.raw(),
+                KEEPTTL.raw(),
+            ));
+        }
+    }
+
     /// Sends `DEL key` to replicas and AOF.
     pub(crate) fn replicate_del(&self, key: Arg<'_>) {
         // SAFETY: the letter of the format has its argument, a string, which the server retains.

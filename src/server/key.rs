@@ -1,7 +1,9 @@
 //! An open key: one lookup, closed on drop.
 
+use std::cell::Cell;
 use std::ffi::c_int;
 use std::marker::PhantomData;
+use std::ptr::NonNull;
 use std::slice;
 
 use redis_module::raw;
@@ -41,8 +43,14 @@ pub(crate) enum Value<'k> {
 /// A key, open for as long as this lives.
 pub(crate) struct Key<'k> {
     raw: *mut raw::RedisModuleKey,
+    access: Access,
+    /// Where the bytes of the string are, once they have been looked at and until the next write.
+    bytes: Cell<Option<Bytes>>,
     command: PhantomData<&'k raw::RedisModuleKey>,
 }
+
+/// The place of a string's bytes.
+type Bytes = (NonNull<u8>, usize);
 
 /// The string that a key holds.
 #[derive(Clone, Copy)]
@@ -52,8 +60,21 @@ pub(crate) struct StringValue<'k> {
 
 impl<'k> Key<'k> {
     /// `raw` comes from OpenKey; NULL stands for a key that is absent and was opened to read.
-    pub(super) fn new(raw: *mut raw::RedisModuleKey) -> Self {
-        Self { raw, command: PhantomData }
+    pub(super) fn new(raw: *mut raw::RedisModuleKey, access: Access) -> Self {
+        Self { raw, access, bytes: Cell::new(None), command: PhantomData }
+    }
+
+    /// The bytes of the string, private to this key if it is open for writing; `None` if the server
+    /// does not hand them out.
+    fn string_bytes(&self) -> Option<Bytes> {
+        if self.bytes.get().is_none() {
+            let mut len = 0;
+            // SAFETY: the key is open. The bytes stay where they are until the next write on the key,
+            // and whatever writes forgets them.
+            let start = unsafe { call!(RedisModule_StringDMA(self.raw, &mut len, self.access.flags())) };
+            self.bytes.set(NonNull::new(start.cast()).map(|start| (start, len)));
+        }
+        self.bytes.get()
     }
 
     /// What is there, without touching a byte of it.
@@ -69,6 +90,7 @@ impl<'k> Key<'k> {
     /// Makes the value a string of `len` bytes, written by `fill`, and hands the bytes back for
     /// replication. Not for a key of another type.
     pub(crate) fn write(&mut self, len: usize, fill: impl FnOnce(&mut [u8])) -> Result<&[u8], CommandError> {
+        self.bytes.set(None);
         // SAFETY: `raw` is open for writing. A key that is absent is made a string by truncating
         // it to the length (a private, unencoded one: later writes need no allocation).
         unsafe {
@@ -84,16 +106,12 @@ impl<'k> Key<'k> {
     /// Changes the bytes of a string in place, and hands them back for replication. Not for a key
     /// that holds anything else, or nothing.
     pub(crate) fn overwrite(&mut self, change: impl FnOnce(&mut [u8])) -> Result<&[u8], CommandError> {
-        let mut len = 0;
-        // SAFETY: `raw` is open for writing and holds a string. The bytes are valid until the next
-        // write on the key, which needs `&mut self` again.
-        let bytes = unsafe {
-            let start = call!(RedisModule_StringDMA(self.raw, &mut len, Access::Write.flags()));
-            if start.is_null() {
-                return Err(CommandError::Server);
-            }
-            slice::from_raw_parts_mut(start.cast::<u8>(), len)
+        let Some((start, len)) = self.string_bytes().filter(|_| self.access == Access::Write) else {
+            return Err(CommandError::Server);
         };
+        // SAFETY: `raw` is open for writing and holds a string. The bytes are valid until the next
+        // write on the key, which needs `&mut self` again, as does the only reference to them.
+        let bytes = unsafe { slice::from_raw_parts_mut(start.as_ptr(), len) };
         change(bytes);
         Ok(bytes)
     }
@@ -123,6 +141,7 @@ impl<'k> Key<'k> {
 
     /// Puts a value of a type of ours into the key, in place of whatever is there.
     pub(crate) fn set<T: DataType>(&mut self, value: T) -> Result<(), CommandError> {
+        self.bytes.set(None);
         let value = Box::into_raw(Box::new(value));
         // SAFETY: `raw` is open for writing; the server owns the value if it takes it, and hands it
         // to the type's free callback in the end. If not, it is still ours.
@@ -139,8 +158,9 @@ impl<'k> Key<'k> {
 
     /// When the key expires, in unix ms, if it does.
     pub(crate) fn expires_at_ms(&self) -> Option<u64> {
-        if matches!(self.value(), Value::Absent) {
-            return None; // Redis 8.2 would follow a NULL pointer
+        // Redis 8.2 would follow a NULL pointer where nothing is.
+        if self.bytes.get().is_none() && matches!(self.value(), Value::Absent) {
+            return None;
         }
         // SAFETY: `raw` is open and holds something; -1 stands for no expiry.
         u64::try_from(unsafe { call!(RedisModule_GetAbsExpire(self.raw)) }).ok()
@@ -148,6 +168,7 @@ impl<'k> Key<'k> {
 
     /// Lets the key expire at this instant, in unix ms.
     pub(crate) fn expire_at(&mut self, unix_ms: u64) {
+        self.bytes.set(None);
         // SAFETY: `raw` is open for writing; the instant is not negative, as the server demands.
         unsafe {
             call!(RedisModule_SetAbsExpire(self.raw, unix_ms as raw::mstime_t));
@@ -156,6 +177,7 @@ impl<'k> Key<'k> {
 
     /// Removes the key.
     pub(crate) fn delete(&mut self) {
+        self.bytes.set(None);
         // SAFETY: `raw` is open for writing.
         unsafe {
             call!(RedisModule_DeleteKey(self.raw));
@@ -173,12 +195,11 @@ impl<'k> StringValue<'k> {
     /// The bytes. The server unpacks an encoded string for this, so a value whose length already
     /// says that it is not ours is better left alone.
     pub(crate) fn bytes(self) -> &'k [u8] {
-        let mut len = 0;
-        // SAFETY: the key is open and holds a string. The bytes are valid until the next write on
-        // the key, which needs `&mut Key`, while this borrows it.
-        unsafe {
-            let start = call!(RedisModule_StringDMA(self.key.raw, &mut len, Access::Read.flags()));
-            if start.is_null() { &[] } else { slice::from_raw_parts(start.cast(), len) }
+        match self.key.string_bytes() {
+            // SAFETY: the key is open and holds a string. The bytes are valid until the next write on
+            // the key, which needs `&mut Key`, while this borrows it.
+            Some((start, len)) => unsafe { slice::from_raw_parts(start.as_ptr(), len) },
+            None => &[],
         }
     }
 }

@@ -69,6 +69,12 @@ impl Context<'_> {
         self.reply_integer(value);
     }
 
+    /// A name in a map, and the word under it.
+    pub(crate) fn reply_text_pair(&self, name: &CStr, value: &CStr) {
+        self.reply_name(name);
+        self.reply_bytes(value.to_bytes());
+    }
+
     /// A name in a map; its value follows.
     pub(crate) fn reply_name(&self, name: &CStr) {
         // SAFETY: the context is that of the running command; the name is copied.

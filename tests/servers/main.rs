@@ -7,14 +7,17 @@
 //! |---|---|
 //! | `limiter/acl` | access rules hold: by name, by key and by category |
 //! | `limiter/aof` | only effects are logged, with absolute times |
-//! | `limiter/changed_limits` | a limit that changes keeps the share that was used |
+//! | `limiter/cases` | every case of `tests/conformance/limits.json` is answered and stored as written |
+//! | `limiter/changed_limits` | a limit that changes counts what was used, beside the one that it was |
 //! | `limiter/clock_steps` | what a clock that is set back or forward does, and what it does not |
 //! | `limiter/cluster` | a limit lives in one slot, is found by redirection, and moves with its slot |
 //! | `limiter/conformance` | every case of `tests/conformance/ratelimit.json` is answered as written |
+//! | `limiter/effects` | a granted call is one effect, and a caller below its limit deletes nothing |
 //! | `limiter/errors` | what is not understood gets an error of a fixed text, and nothing comes of it |
-//! | `limiter/expiry` | a key lives as long as something of it is used, and not a moment longer |
+//! | `limiter/expiry` | a key lives as long as something of it is used, and a little longer, and then is gone |
 //! | `limiter/hammer` | fifty clients at once are granted the bound and no more |
 //! | `limiter/hostile` | no input stops the server or puts its replies out of step |
+//! | `limiter/holds` | nobody acts before the end of a hold, and turns that were given move behind it |
 //! | `limiter/info` | INFO counts what was answered, and nobody is told by events |
 //! | `limiter/introspection` | the server tells what each command is, takes and touches |
 //! | `limiter/keys_and_protocol` | any bytes make a key, and commands go wherever commands go |
@@ -23,8 +26,10 @@
 //! | `limiter/persistence` | what was granted stays granted over crash, restart and rewrite |
 //! | `limiter/replication` | a replica has the state to the byte, and goes on from it |
 //! | `limiter/returns` | RETURN gives back what was taken, and never more |
+//! | `limiter/rolling_deploys` | callers with different limits on one key do no more than the larger one allows |
 //! | `limiter/stored_state` | what stands in a key, how long, and how INFO shows it |
 //! | `limiter/watch_and_caches` | who watches hears of changes and of nothing else |
+//! | `limiter/windows` | never more than its count in any window, and in a calendar's windows |
 //! | `limiter/wrong_types` | what is no limiter's state is left alone |
 //! | `lock/acl` | access rules hold: by name, by key and by category |
 //! | `lock/cluster` | a lock moves with its slot, who waits is sent after it, and none is held twice |
@@ -58,6 +63,7 @@
 //! | `lock/waiting_strangers` | whatever a stranger does to the key, who waits is granted or told |
 //! | `lock/wrong_types` | what is something else is no lock, and a lock is nothing else |
 //! | `module/compatibility` | what an older version wrote loads on every server, and lives on |
+//! | `module/documentation` | pages, COMMAND DOCS, settings, counters and errors say the same, none more and none less |
 //! | `module/load` | the module is loaded, configured and unloaded as servers do it |
 //! | `module/old_server` | a server that is too old is told what it lacks |
 //! | `harness/servers` | servers, clocks, clients and clusters do what the tests take for granted |

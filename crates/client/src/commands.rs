@@ -2,16 +2,17 @@
 //!
 //! One table makes the three traits, so that none can offer what another lacks.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use crate::command;
 use crate::decision::Decision;
 use crate::error::Result;
-use crate::limit_info::LimitInfo;
+use crate::limit_info::KeyInfo;
 use crate::limit_reply::LimitReply;
 use crate::limits::Limits;
 use crate::lock_info::LockInfo;
 use crate::lock_reply::LockReply;
+use crate::wire::duration;
 
 /// Takes the table of commands: name, arguments, what is read from the wire, what becomes of it.
 macro_rules! commands {
@@ -131,7 +132,8 @@ commands! {
     ratelimit_acquire_part(key: impl AsRef<[u8]>, limits: impl Into<Limits>): LimitReply => (u64, Decision)
         = |reply: LimitReply| (reply.granted(), reply.decision());
 
-    /// Takes the tokens, into debt if need be: for settling what came out higher than estimated.
+    /// Takes the tokens, into debt if need be: for settling what came out higher than estimated. The
+    /// server forgives what goes beyond its setting `sluice.max-debt-ms`.
     ratelimit_force(key: impl AsRef<[u8]>, limits: impl Into<Limits>): LimitReply => Decision
         = |reply: LimitReply| reply.forced();
 
@@ -144,15 +146,35 @@ commands! {
     ratelimit_refund(key: impl AsRef<[u8]>, limits: impl Into<Limits>): LimitReply => bool
         = |reply: LimitReply| reply.granted() == 1;
 
-    /// Gives up a reservation: `due` is the wait that was answered less the time since the answer.
-    /// False if somebody stands behind that turn, which then lapses. Never for a call whose answer is
-    /// not known: if it was refused, this adds tokens that nobody had taken.
+    /// Gives up a reservation: `act_at` is what its answer said, [`Decision::act_at`]. False if somebody
+    /// stands behind that turn, which then lapses, or its time is over. Never for a call whose answer is
+    /// not known: if it was refused, this adds tokens that nobody had taken. The server takes an instant that was none of a turn
+    /// for a mistake, and answers one of more than an hour ago, or beyond its longest wait, with an error.
+    ratelimit_give_up_at(key: impl AsRef<[u8]>, limits: impl Into<Limits>, act_at: SystemTime): LimitReply => bool
+        = |reply: LimitReply| reply.granted() == 1;
+
+    /// The same for people: `due` is the wait that was answered less the time since the answer.
+    /// It is late by its way to the server, so that at short intervals two may come to act together.
     ratelimit_give_up(key: impl AsRef<[u8]>, limits: impl Into<Limits>, due: Duration): LimitReply => bool
         = |reply: LimitReply| reply.granted() == 1;
 
-    /// The limits stored in a key and where each stands; none when nothing is used.
-    ratelimit_info(key: impl AsRef<[u8]>): Option<Vec<LimitInfo>> => Vec<LimitInfo>
-        = Option::unwrap_or_default;
+    /// Holds a key: nobody acts before that time is over, and what was used stays used. Calls are
+    /// refused until then, reservations queue behind it, and turns that were given move behind it:
+    /// whoever's turn is due asks [`Self::ratelimit_turn`]. It only grows. Answers for how long the key
+    /// is held now; in a pipeline, that in ms.
+    ratelimit_hold(key: impl AsRef<[u8]>, time: Duration): i64 => Duration = duration;
+
+    /// Ends a hold: turns that had moved behind it move forward by what was left. Answers zero.
+    ratelimit_end_hold(key: impl AsRef<[u8]>): i64 => Duration = duration;
+
+    /// A turn is due that was told so long ago: how much longer to sleep, because of a hold that was set
+    /// since. Zero: go ahead. What it answers is told anew, so ask again when that time is over, with the
+    /// time since this question.
+    ratelimit_turn(key: impl AsRef<[u8]>, told: Duration): i64 => Duration = duration;
+
+    /// The limits that a key knows, where each stands, and whether the key is held; nothing of it when
+    /// nothing is used or held.
+    ratelimit_info(key: impl AsRef<[u8]>): KeyInfo => KeyInfo = std::convert::identity;
 
     /// Takes the lock if fewer than `holders` hold it. `owner` is fresh for every attempt.
     lock_try(key: impl AsRef<[u8]>, owner: impl AsRef<[u8]>, lease: Duration, holders: usize): LockReply => LockReply

@@ -1,7 +1,8 @@
 //! What the server decided about a call.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
+use crate::limit::LimitKind;
 use crate::limits::Limits;
 
 /// What became of a call. Being limited is a value, not an error.
@@ -13,12 +14,20 @@ use crate::limits::Limits;
 #[must_use = "a decision that nobody looks at limits nothing"]
 #[non_exhaustive]
 pub enum Decision {
-    /// Go ahead, after `wait`. The tokens are taken already.
+    /// Go ahead, after `wait`. The tokens are taken already. Of a reservation, `act_at` is when that is
+    /// by the server's clock: it names the turn to whoever gives it up.
     #[allow(missing_docs, reason = "see the type")]
-    Granted { wait: Duration, remaining: u64, burst: u64, reset: Duration, index: usize },
-    /// Charged by force. Without force it would have had to wait for `over`.
+    Granted {
+        wait: Duration,
+        act_at: Option<SystemTime>,
+        remaining: u64,
+        burst: u64,
+        reset: Duration,
+        index: usize,
+    },
+    /// Charged by force. What is `owed` afterwards is the time until there is no debt any more.
     #[allow(missing_docs, reason = "see the type")]
-    Forced { over: Duration, remaining: u64, burst: u64, reset: Duration, index: usize },
+    Forced { owed: Duration, remaining: u64, burst: u64, reset: Duration, index: usize },
     /// Refused; nothing was taken. `retry_after` is the earliest time at which it can be granted.
     #[allow(missing_docs, reason = "see the type")]
     Denied { retry_after: Duration, remaining: u64, burst: u64, reset: Duration, index: usize },
@@ -40,6 +49,25 @@ impl Decision {
     pub const fn wait(&self) -> Duration {
         match self {
             Self::Granted { wait, .. } => *wait,
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// When the turn of a reservation comes, by the server's clock: what
+    /// [`ratelimit_give_up_at`](crate::command::ratelimit_give_up_at) wants to know. `None` for whatever
+    /// is no reservation, and of a server that does not tell.
+    pub const fn act_at(&self) -> Option<SystemTime> {
+        match self {
+            Self::Granted { act_at, .. } => *act_at,
+            _ => None,
+        }
+    }
+
+    /// After a call with force: how long until what it took beyond the limit has come back, and the
+    /// limit is empty but owes nothing. Zero if it took no more than there was, or was no such call.
+    pub const fn owed(&self) -> Duration {
+        match self {
+            Self::Forced { owed, .. } => *owed,
             _ => Duration::ZERO,
         }
     }
@@ -80,7 +108,10 @@ impl Decision {
     /// The `t` of the IETF draft's `RateLimit` header: seconds until there is one token more in the
     /// limit that decided, rounded up; 0 when it is full. `limits` are those of the call.
     ///
-    /// `ceil((reset_ms - (burst - remaining - 1) * period_ms / count) / 1000)`
+    /// Of a rate it is `ceil((reset_ms - (burst - remaining - 1) * period_ms / count) / 1000)`, but not
+    /// before a refused call of cost 1 can be granted (a held key has no tokens, however full it is). Of
+    /// a window, strict or aligned, it is until all tokens are back: an upper bound, because a reply does
+    /// not tell of each.
     pub fn seconds_to_next_token(&self, limits: &Limits) -> Option<u64> {
         let (remaining, burst, reset, index) = self.standing()?;
         let limit = limits.as_slice().get(index)?;
@@ -90,8 +121,15 @@ impl Decision {
         // times count, so that nothing is rounded before the end; below 2^127 by the bounds of a limit
         let count = u128::from(limit.count());
         let until_full = reset.as_millis().saturating_mul(count);
-        let until_next = until_full.saturating_sub(u128::from(others) * limit.period().as_millis());
-        u64::try_from(until_next.div_ceil(count * 1000)).ok()
+        let until_next = match limit.kind() {
+            LimitKind::Rate => until_full.saturating_sub(u128::from(others) * limit.period().as_millis()),
+            LimitKind::Strict | LimitKind::Aligned { .. } => until_full,
+        };
+        let seconds = u64::try_from(until_next.div_ceil(count * 1000)).ok()?;
+        match self.retry_after_seconds() {
+            Some(retry) if remaining == 0 && limit.tokens() == 1 => Some(seconds.max(retry)),
+            _ => Some(seconds),
+        }
     }
 
     const fn standing(&self) -> Option<(u64, u64, Duration, usize)> {
@@ -118,11 +156,13 @@ impl Decision {
     #[cfg(feature = "tokio")]
     pub(crate) fn later(mut self, time: Duration) -> Self {
         match &mut self {
-            Self::Granted { wait: left, reset, .. } | Self::Denied { retry_after: left, reset, .. } => {
+            Self::Granted { wait: left, reset, .. }
+            | Self::Denied { retry_after: left, reset, .. }
+            | Self::Forced { owed: left, reset, .. } => {
                 *left = left.saturating_sub(time);
                 *reset = reset.saturating_sub(time);
             }
-            Self::Forced { reset, .. } | Self::Never { reset, .. } => *reset = reset.saturating_sub(time),
+            Self::Never { reset, .. } => *reset = reset.saturating_sub(time),
             Self::Unchecked => {}
         }
         self
@@ -138,6 +178,7 @@ mod tests {
     fn granted(remaining: u64, burst: u64, reset_ms: u64) -> Decision {
         Decision::Granted {
             wait: Duration::ZERO,
+            act_at: None,
             remaining,
             burst,
             reset: Duration::from_millis(reset_ms),
@@ -163,5 +204,29 @@ mod tests {
         let decision = granted(0, 3, 1000);
         assert_eq!(decision.seconds_to_next_token(&thirds), Some(1));
         assert_eq!(Decision::Unchecked.seconds_to_next_token(&thirds), None);
+    }
+
+    #[test]
+    fn of_a_window_the_header_says_by_when_all_tokens_are_back() {
+        for limit in [Limit::per_minute(4).strict(), Limit::per_minute(4).aligned(Duration::ZERO)] {
+            let limits = Limits::one(limit);
+            for (remaining, reset_ms, t) in [(4, 0, 0), (3, 15_001, 16), (1, 45_000, 45), (0, 60_000, 60)] {
+                let decision = granted(remaining, 4, reset_ms);
+                assert_eq!(decision.seconds_to_next_token(&limits), Some(t), "{remaining} of 4");
+            }
+        }
+    }
+
+    #[test]
+    fn a_held_key_has_no_token_before_the_hold_is_over() {
+        let second = Duration::from_secs(1);
+        let held = |limit: Limit| {
+            let (remaining, reset) = (0, 60 * second);
+            let decision =
+                Decision::Denied { retry_after: reset, remaining, burst: limit.capacity(), reset, index: 0 };
+            decision.seconds_to_next_token(&Limits::one(limit))
+        };
+        assert_eq!(held(Limit::per_hour(1000)), Some(60), "although the bucket behind the hold is full");
+        assert_eq!(held(Limit::per_hour(1000).strict()), Some(60));
     }
 }

@@ -9,8 +9,13 @@ use crate::limit::{Limit, LimitError};
 
 /// From 1 to 8 limits on one key: a call is granted by all of them, or takes nothing of any.
 ///
-/// Their order is part of the limit: the server matches them by position. Make one with
-/// [`Limit::and`], or from a single [`Limit`], or from a slice:
+/// The server knows a key by the limits of all its callers. Each call is held to its own limits and
+/// counts in those of the others, so limits can change under running callers, and their order does not
+/// matter. Those at the same place, here and there, count the same: requests with requests, tokens with
+/// tokens.
+///
+/// Make one with [`Limit::and`], or from a single [`Limit`], a slice, or a text such as
+/// `10/s, 1000/1d:align=0`:
 ///
 /// ```
 /// use sluice_client::{Limit, Limits};

@@ -1,7 +1,7 @@
-//! Times and replies as they go over the wire: ms both ways, arrays of integers, maps with named fields.
+//! Times and replies as they go over the wire: ms and unix us both ways, arrays of integers, maps with named fields.
 
 use std::collections::HashMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::{FromRedisValue, ParsingError, Value, from_redis_value};
 use sluice_core::time::{MAX_MS, Millis};
@@ -13,18 +13,46 @@ pub(crate) fn millis(time: Duration) -> Millis {
     u64::try_from(ms).ok().and_then(Millis::new).or(Millis::new(MAX_MS)).unwrap_or_default()
 }
 
+/// What an instant of the server's clock is sent as: unix us. One that has a fraction of a us never came
+/// from a server.
+pub(crate) fn unix_us(instant: SystemTime) -> u64 {
+    let since = instant.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// What a number of unix us in a reply means; 0 and less is no instant.
+pub(crate) fn instant(unix_us: i64) -> Option<SystemTime> {
+    let since = u64::try_from(unix_us).ok().filter(|us| *us > 0).map(Duration::from_micros)?;
+    UNIX_EPOCH.checked_add(since)
+}
+
 /// What a number of ms in a reply means; a negative one is no time.
 pub(crate) fn duration(ms: i64) -> Duration {
     Duration::from_millis(u64::try_from(ms).unwrap_or(0))
 }
 
-/// An array of exactly `N` integers.
+/// An array of `N` integers.
 pub(crate) fn integers<const N: usize>(value: &Value) -> Result<[i64; N], ParsingError> {
-    let wrong = || ParsingError::from(format!("expected {N} integers, got {value:?}"));
-    let Value::Array(items) = value else { return Err(wrong()) };
-    let numbers: Option<Vec<i64>> =
-        items.iter().map(|item| if let Value::Int(n) = item { Some(*n) } else { None }).collect();
-    numbers.and_then(|numbers| numbers.try_into().ok()).ok_or_else(wrong)
+    match integers_and_more(value)? {
+        (numbers, []) => Ok(numbers),
+        _ => Err(unexpected::<N>(value)),
+    }
+}
+
+/// An array that begins with `N` integers, and what stands behind them.
+pub(crate) fn integers_and_more<const N: usize>(value: &Value) -> Result<([i64; N], &[Value]), ParsingError> {
+    let Value::Array(items) = value else { return Err(unexpected::<N>(value)) };
+    let Some((first, rest)) = items.split_first_chunk::<N>() else { return Err(unexpected::<N>(value)) };
+    let mut numbers = [0; N];
+    for (number, item) in numbers.iter_mut().zip(first) {
+        let Value::Int(n) = item else { return Err(unexpected::<N>(value)) };
+        *number = *n;
+    }
+    Ok((numbers, rest))
+}
+
+fn unexpected<const N: usize>(value: &Value) -> ParsingError {
+    format!("expected {N} integers, got {value:?}").into()
 }
 
 /// The fields of a reply that is a map: a map in RESP3 and flat pairs in RESP2, alike here.
@@ -38,6 +66,11 @@ impl Fields {
     /// Takes the value of one field out.
     pub(crate) fn take<T: FromRedisValue>(&mut self, name: &str) -> Result<T, ParsingError> {
         from_redis_value(self.0.remove(name).ok_or_else(|| format!("the field {name} is missing"))?)
+    }
+
+    /// Takes the value of a field out that is not always there.
+    pub(crate) fn take_if_there<T: FromRedisValue>(&mut self, name: &str) -> Result<Option<T>, ParsingError> {
+        self.0.remove(name).map(from_redis_value).transpose()
     }
 
     /// Takes a field out that is a number of ms.
@@ -56,6 +89,9 @@ mod tests {
         assert_eq!(millis(Duration::from_millis(1)).get(), 1);
         assert_eq!(millis(Duration::MAX).get(), MAX_MS);
         assert_eq!(duration(-1), Duration::ZERO);
+        assert_eq!(instant(1_900_000_000_000_001).map(unix_us), Some(1_900_000_000_000_001));
+        assert_eq!((instant(0), instant(-1)), (None, None));
+        assert_eq!(unix_us(UNIX_EPOCH - Duration::from_secs(1)), 0);
     }
 
     #[test]

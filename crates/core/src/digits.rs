@@ -7,7 +7,7 @@ pub struct NotAnInteger;
 
 /// Parses a signed 64-bit integer the way the servers do: `-` or nothing, then canonical digits.
 /// `-0`, `+1`, `01`, blanks and anything beyond 64 bits are refused.
-#[inline]
+#[inline(always)]
 pub fn parse_i64(bytes: &[u8]) -> Result<i64, NotAnInteger> {
     match parse_u64(bytes).map(i64::try_from) {
         Some(Ok(n)) => Ok(n),
@@ -24,7 +24,7 @@ fn parse_negative(bytes: &[u8]) -> Result<i64, NotAnInteger> {
 }
 
 /// Parses canonical digits into a `u64`; `None` for anything else.
-#[inline]
+#[inline(always)]
 pub fn parse_u64(bytes: &[u8]) -> Option<u64> {
     match parse_leading(bytes)? {
         (n, []) => Some(n),
@@ -34,7 +34,7 @@ pub fn parse_u64(bytes: &[u8]) -> Option<u64> {
 
 /// Parses the canonical digits that `bytes` start with, and returns what follows them; `None` if
 /// there are none, if there is a needless zero in front, or beyond 64 bits.
-#[inline]
+#[inline(always)]
 pub fn parse_leading(bytes: &[u8]) -> Option<(u64, &[u8])> {
     let mut rest = bytes;
     let mut n: u64 = 0;
@@ -79,8 +79,28 @@ pub fn parse_padded(bytes: &[u8]) -> Option<u64> {
     Some(n)
 }
 
+/// [`parse_padded`] for a width that is known beforehand and below 20, which cannot overflow.
+#[inline(always)]
+pub fn parse_fixed<const WIDTH: usize>(bytes: &[u8; WIDTH]) -> Option<u64> {
+    const { assert!(WIDTH > 0 && WIDTH < MAX_WIDTH) };
+    let (eights, rest) = bytes.as_chunks::<8>();
+    let mut n: u64 = 0;
+    for eight in eights {
+        n = n.wrapping_mul(100_000_000).wrapping_add(parse_eight(*eight)?);
+    }
+    for byte in rest {
+        let digit = byte.wrapping_sub(b'0');
+        if digit > 9 {
+            return None;
+        }
+        n = n.wrapping_mul(10).wrapping_add(u64::from(digit));
+    }
+    Some(n)
+}
+
 /// Eight digits at once, as lanes of one register: neighbours are joined to pairs, pairs to fours,
 /// fours to the whole.
+#[inline(always)]
 fn parse_eight(digits: [u8; 8]) -> Option<u64> {
     let ascii = u64::from_le_bytes(digits); // the first digit in the lowest byte
     // The upper half of each byte is a 3, and still is when 6 is added: 0x30 to 0x39.
@@ -99,12 +119,17 @@ fn parse_eight(digits: [u8; 8]) -> Option<u64> {
 const MAX_WIDTH: usize = 20;
 
 /// How many digits `n` has; 1 for 0.
+#[inline]
 pub fn width(n: u64) -> usize {
+    if n < 10 {
+        return 1; // most tokens of most entries
+    }
     n.checked_ilog10().map_or(1, |log| log as usize + 1)
 }
 
 /// Writes `n` right-aligned over the whole of `out`, with zeros in front. Digits that do not fit
 /// are cut off at the left: callers size `out` by [`width`] or more.
+#[inline]
 pub fn write_padded(mut n: u64, out: &mut [u8]) {
     let mut eights = out.rchunks_exact_mut(8);
     for eight in &mut eights {
@@ -117,9 +142,16 @@ pub fn write_padded(mut n: u64, out: &mut [u8]) {
     }
 }
 
+/// [`write_padded`] for a width that is known beforehand.
+#[inline(always)]
+pub fn write_fixed<const WIDTH: usize>(n: u64, out: &mut [u8; WIDTH]) {
+    write_padded(n, out);
+}
+
 /// The eight digits of a number below 10^8, the way back of [`parse_eight`]: each lane is split into
 /// its upper and its lower half. Multiplied and shifted, as the lanes have no division; exact for
 /// what a lane can hold.
+#[inline(always)]
 fn eight_digits(n: u64) -> [u8; 8] {
     let split = |lanes: u64, upper: u64, unit: u64, bits: u32| upper | ((lanes - upper * unit) << bits);
     let fours = split(n, n / 10_000, 10_000, 32);

@@ -28,6 +28,16 @@ impl Nanos {
     pub const fn as_millis(self) -> u64 {
         self.0 / NS_PER_MS
     }
+
+    /// Ms since the epoch, rounded up.
+    pub const fn ceil_millis(self) -> u64 {
+        self.0.div_ceil(NS_PER_MS)
+    }
+
+    /// The instant `ms` milliseconds after the epoch; the end of all time beyond what a `u64` holds.
+    pub const fn from_millis(ms: u64) -> Self {
+        Self(ms.saturating_mul(NS_PER_MS))
+    }
 }
 
 /// A duration in ms, from 0 to [`MAX_MS`].

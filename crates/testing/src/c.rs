@@ -13,7 +13,8 @@ pub fn clock() -> &'static Path {
     library!("clock")
 }
 
-/// To preload: clocks that never move and no randomness, so that instruction counts repeat.
+/// To preload: clocks that never move and no randomness, so that instruction counts repeat. With `Setup::clock_ms` the
+/// wall clock moves when it is set.
 pub fn still() -> &'static Path {
     library!("still")
 }

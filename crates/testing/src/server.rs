@@ -117,10 +117,12 @@ impl Server {
         // Nothing of the environment of whoever runs the tests changes what a server does.
         command.arg(config).env_clear().env("TZ", "UTC").env("LC_ALL", "C");
         command.stdin(Stdio::null()).stderr(log.try_clone().unwrap()).stdout(log);
-        if self.clock.is_some() {
-            command.env("LD_PRELOAD", c::clock()).env("SLUICE_TEST_CLOCK", self.dir().join("clock"));
-        } else if let Some(library) = &self.setup.preload {
+        let clock = self.clock.as_ref().map(|_| c::clock());
+        if let Some(library) = self.setup.preload.as_deref().or(clock) {
             command.env("LD_PRELOAD", library);
+        }
+        if clock.is_some() {
+            command.env("SLUICE_TEST_CLOCK", self.dir().join("clock"));
         }
         self.process = Some(spawn::spawn(command).unwrap());
         self.wait_until_ready()?;

@@ -122,7 +122,8 @@ impl Setup {
         self
     }
 
-    /// A library to preload into the server's process. `clock_ms` has one of its own.
+    /// A library to preload into the server's process. `clock_ms` has one of its own; with both, this one has to take
+    /// the time from the clock's file, as `c::still` does.
     pub fn preload(mut self, library: &Path) -> Self {
         self.preload = Some(library.to_path_buf());
         self

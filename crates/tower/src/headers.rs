@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::fmt::Write;
 
 use http::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER};
-use sluice_client::{Decision, Limit, Limits};
+use sluice_client::{Decision, Limit, LimitKind, Limits};
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
@@ -68,8 +68,8 @@ pub(crate) fn retry_after(headers: &mut HeaderMap, decision: &Decision) {
 
 /// `"default";q=100;w=60`: so many tokens in a window of whole seconds. Where the period is not of whole
 /// seconds, tokens and period are multiplied until it is: 1 in 300 ms is `q=10;w=3`. Where that is more than
-/// a structured field can hold, `w` is left out. A burst other than the count is in `sluice-burst`, a
-/// parameter that the draft does not know.
+/// a structured field can hold, `w` is left out. A burst other than the count and the kind of a window are
+/// parameters of ours that the draft does not know, the latter spelled as RATELIMIT.INFO does.
 fn policy(name: &str, limit: &Limit) -> String {
     let period_ms = limit.period().as_millis();
     let times = u128::from(1000 / gcd(u64::try_from(period_ms % 1000).unwrap_or(0), 1000));
@@ -79,8 +79,11 @@ fn policy(name: &str, limit: &Limit) -> String {
         (Some(q), Some(w)) => format!("\"{name}\";q={q};w={w}"),
         _ => format!("\"{name}\";q={}", limit.count().min(LARGEST)),
     };
-    if limit.capacity() != limit.count() {
-        let _ = write!(policy, ";sluice-burst={}", limit.capacity().min(LARGEST));
+    match limit.kind() {
+        LimitKind::Strict => policy.push_str(";sluice-kind=strict"),
+        LimitKind::Aligned { .. } => policy.push_str(";sluice-kind=align"),
+        _ if limit.capacity() == limit.count() => {}
+        _ => _ = write!(policy, ";sluice-burst={}", limit.capacity().min(LARGEST)),
     }
     policy
 }
@@ -168,6 +171,27 @@ mod tests {
         assert_eq!(policy(Limit::per(7, Duration::from_millis(1001))), r#""p";q=7000;w=1001"#);
         let fast = Limit::per(1_000_000_000_000_001, Duration::from_millis(1_000_000_007)).burst(1);
         assert_eq!(policy(fast), r#""p";q=999999999999999;sluice-burst=1"#);
+    }
+
+    #[test]
+    fn of_windows_the_kind_is_stated_and_by_when_all_tokens_are_back() {
+        let day = Limit::per(1000, Duration::from_secs(86_400)).aligned(Duration::from_secs(54_000));
+        let limits = Limit::per_minute(100).strict().and(day);
+        for (index, standing) in
+            [(0, r#"ratelimit: "default";r=7;t=31"#), (1, r#"ratelimit: "default-2";r=7;t=31"#)]
+        {
+            assert_eq!(
+                said(
+                    denied(index, 7, limits.as_slice()[index].count(), 30_001),
+                    limits,
+                    &Policies::default()
+                )[..2],
+                [
+                    standing,
+                    r#"ratelimit-policy: "default";q=100;w=60;sluice-kind=strict, "default-2";q=1000;w=86400;sluice-kind=align"#
+                ]
+            );
+        }
     }
 
     #[test]

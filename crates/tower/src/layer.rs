@@ -62,8 +62,9 @@ impl<C: Clone> RateLimitLayer<C> {
     /// Other limits or costs for some requests; with `None`, those of the limiter. A request that costs
     /// nothing in any limit passes without being counted, and without headers.
     ///
-    /// A key has one set of limits: if a tenant's plan decides, let the key tell the plans apart, or the
-    /// tenant. Costs may differ from call to call.
+    /// Requests with one key and different limits share one count: each is held to its own limits and
+    /// counts in those of the others. So a few may have a limit of 100 beside 80 for the many, and a plan
+    /// can change while its tenant calls. Where plans shall not share, let the key tell them apart.
     ///
     /// ```
     /// use sluice_client::{Limit, Limiter, Limits};

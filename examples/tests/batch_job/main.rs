@@ -7,6 +7,7 @@
 //! | `fence` | a holder that was paused beyond its lease does no harm |
 //! | `stop` | a lost lock and a signal stop a run, and what is left is left in order |
 //! | `answers` | what the partner answers decides what becomes of the events |
+//! | `command_line` | a wrong rate is said so that it can be put right |
 //! | `companion` | the partner to play with refuses old fences |
 #![allow(
     clippy::unwrap_used,
@@ -17,6 +18,7 @@
 )]
 
 mod answers;
+mod command_line;
 mod companion;
 mod crash;
 mod fence;

@@ -120,10 +120,11 @@ impl Partner {
         events
     }
 
-    /// When the newest turn was, since the epoch: with BURST 1 the state is that and one interval.
+    /// When the newest turn was, since the epoch: with BURST 1 the state is that and one interval. None of
+    /// a window, whose state is another.
     async fn turn(&self) -> Option<Duration> {
         let state: String = self.redis.clone().get(LIMIT).await.ok()?;
-        Some(Duration::from_nanos(state[..19].parse().unwrap()) - self.interval)
+        state[..19].parse().ok().map(|next| Duration::from_nanos(next) - self.interval)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::upstream::Upstream;
 on_both_servers![
     refuse_mode_says_what_the_limit_is_and_when_to_come_back,
     each_client_behind_a_trusted_proxy_has_a_limit,
+    a_rate_may_be_of_any_kind,
     a_longer_queue_than_the_longest_wait_is_refused,
     a_server_without_the_module_is_logged_and_passes_nothing,
 ];
@@ -53,6 +54,33 @@ async fn each_client_behind_a_trusted_proxy_has_a_limit(kind: Kind) {
             let response = proxy.request("/").header("x-forwarded-for", claim).send().await.unwrap();
             assert_eq!(response.status(), status, "{claim}");
         }
+    }
+}
+
+async fn a_rate_may_be_of_any_kind(kind: Kind) {
+    let (server, upstream) = (Server::start_tcp(kind), Upstream::start().await);
+    for (rate, says, passes, policy, stored) in [
+        ("1/h", "1 in 1h, evenly spaced, in all", 1, "q=1;w=3600", ":1/3600000:1"),
+        ("1/h:3", "1 in 1h, 3 of them at once, in all", 3, "q=1;w=3600;sluice-burst=3", ":1/3600000:3"),
+        ("2/60min:strict", "2 in any 1h in all", 2, "q=2;w=3600;sluice-kind=strict", ":2/3600000:S"),
+        (
+            "2/1000w:align=4d",
+            "2 in each 19years 1month 29days 19h 26m 24s of the calendar in all",
+            2,
+            "q=2;w=604800000;sluice-kind=align",
+            ":2/604800000000:A345600000",
+        ),
+    ] {
+        let words = format!("--rate {rate} --mode refuse --deadline 10s --prefix {rate}");
+        let proxy = Proxy::start(&server.url(), &upstream.url(), &words).await;
+        assert!(proxy.line.contains(&format!("at most {says} to")), "{}", proxy.line);
+        for nth in 0..=passes {
+            let response = proxy.get("/").await;
+            assert_eq!(response.status(), if nth < passes { 200 } else { 429 }, "{rate}");
+            assert_eq!(response.headers()["ratelimit-policy"], format!("\"default\";{policy}"));
+        }
+        let state = server.ask(&format!("GET {rate}all"));
+        assert!(state.text().ends_with(stored), "{}", state.text());
     }
 }
 

@@ -7,7 +7,7 @@ use std::path::Path;
 use sluice_testing::Kind;
 
 /// Files without a promise of their own: what the tests of their folder share.
-const SHARED: [&str; 4] = ["lock/payload", "lock/queue", "lock/shown", "mod"];
+const SHARED: [&str; 5] = ["lock/payload", "lock/queue", "lock/shown", "mod", "module/since_0_1_0"];
 
 fn tests() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))

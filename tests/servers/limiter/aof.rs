@@ -2,6 +2,7 @@
 
 use sluice_testing::{Client, Kind, Server, on_every_server};
 
+use crate::limiter::expect;
 use crate::shared::{NOON_MS, script};
 
 on_every_server![
@@ -9,7 +10,8 @@ on_every_server![
     what_changes_nothing_leaves_nothing,
     a_transaction_and_a_script_leave_effects,
     a_value_that_was_just_set_is_logged_as_it_was,
-    the_repair_of_a_changed_limit_is_an_effect,
+    a_limit_that_joins_is_an_effect,
+    a_hold_is_an_effect,
     grants_count_as_changes_to_save_and_refusals_do_not,
 ];
 
@@ -28,7 +30,7 @@ fn the_aof_holds_the_states_and_nothing_else(kind: Kind) {
             (&format!("RATELIMIT.RETURN {two}"), [1, 0, 1, 2, 500, 0]),
             (&format!("RATELIMIT.RETURN {two} COST 9"), [1, 0, 2, 2, 0, 0]),
             (&format!("RATELIMIT.RETURN {two}"), [0, 0, 2, 2, 0, 0]),
-            // A third of a second is no whole number of ns: the rest is kept, and the expiry is rounded up.
+            // A third of a second is no whole number of ns: the rest is kept.
             ("RATELIMIT.ACQUIRE t LIMIT 3 EX 1 LIMIT 9 EX 1 COST 0", [1, 0, 2, 3, 334, 0]),
             ("RATELIMIT.ACQUIRE q LIMIT 1 EX 1 MAXWAIT 9000", [1, 0, 0, 1, 1000, 0]),
             ("RATELIMIT.ACQUIRE q LIMIT 1 EX 1 MAXWAIT 9000", [1, 1000, 0, 1, 2000, 0]),
@@ -38,21 +40,22 @@ fn the_aof_holds_the_states_and_nothing_else(kind: Kind) {
     );
     let expected = [
         &["SELECT", "0"][..],
-        &["SET", "k", "1800000000500000000:2/1000:2", "PXAT", "1800000000500"],
-        &["SET", "k", "1800000001000000000:2/1000:2", "PXAT", "1800000001000"],
-        &["SET", "k", "1800000000500000000:2/1000:2", "PXAT", "1800000000500"],
+        &["SET", "k", "1800000000500000000:2/1000:2", "PXAT", "1800000002000"],
+        // The expiry fits: the key keeps it, and who lacks the key is given none.
+        &["SET", "k", "1800000001000000000:2/1000:2", "XX", "KEEPTTL"],
+        &["SET", "k", "1800000000500000000:2/1000:2", "XX", "KEEPTTL"],
         &["DEL", "k"],
         &[
             "SET",
             "t",
             "1800000000333333333+1:3/1000:3;0000000000000000000+0:9/1000:9",
             "PXAT",
-            "1800000000334",
+            "1800000002000",
         ],
-        &["SET", "q", "1800000001000000000:1/1000:1", "PXAT", "1800000001000"],
-        &["SET", "q", "1800000002000000000:1/1000:1", "PXAT", "1800000002000"],
-        &["SET", "f", "1800000005000000000:1/1000:1", "PXAT", "1800000005000"],
-        &["SET", "p", "1800000001000000000:4/1000:4", "PXAT", "1800000001000"],
+        &["SET", "q", "1800000001000000000:1/1000:1", "PXAT", "1800000002000"],
+        &["SET", "q", "1800000002000000000:1/1000:1", "XX", "KEEPTTL"],
+        &["SET", "f", "1800000005000000000:1/1000:1", "PXAT", "1800000006250"],
+        &["SET", "p", "1800000001000000000:4/1000:4", "PXAT", "1800000002000"],
     ];
     assert_eq!(server.aof_bytes().escape_ascii().to_string(), resp(&expected).escape_ascii().to_string());
 }
@@ -88,11 +91,11 @@ fn a_transaction_and_a_script_leave_effects(kind: Kind) {
         server.aof_commands(),
         [
             "MULTI",
-            "SET k 1800000001000000000:1/1000:1 PXAT 1800000001000",
+            "SET k 1800000001000000000:1/1000:1 PXAT 1800000002000",
             "SET other 1",
             "EXEC",
             "DEL k",
-            "SET lua 1800000000500000000:2/1000:2 PXAT 1800000000500",
+            "SET lua 1800000000500000000:2/1000:2 PXAT 1800000002000",
         ]
     );
 }
@@ -112,13 +115,13 @@ fn a_value_that_was_just_set_is_logged_as_it_was(kind: Kind) {
         [
             "MULTI",
             &format!("SET k {state} PXAT 1800000060000"),
-            "SET k 1800000001000000000:2/1000:2;1800000001200000000:100/60000:100 PXAT 1800000001200",
+            "SET k 1800000001000000000:2/1000:2;1800000001200000000:100/60000:100 PXAT 1800000002200",
             "EXEC",
         ]
     );
 }
 
-fn the_repair_of_a_changed_limit_is_an_effect(kind: Kind) {
+fn a_limit_that_joins_is_an_effect(kind: Kind) {
     let server = Server::setup(kind).aof().clock_ms(NOON_MS).start();
     let mut client = server.connect();
     ask_all(
@@ -126,17 +129,41 @@ fn the_repair_of_a_changed_limit_is_an_effect(kind: Kind) {
         &[
             ("RATELIMIT.ACQUIRE k LIMIT 2 EX 2 COST 2", [1, 0, 0, 2, 2000, 0]),
             // Only looked at: nothing is written.
-            ("RATELIMIT.PEEK k LIMIT 4 EX 8", [0, 2000, 0, 4, 8000, 0]),
-            // Refused, and yet all used stays all used: 8 s now instead of 2 s.
-            ("RATELIMIT.ACQUIRE k LIMIT 4 EX 8", [0, 2000, 0, 4, 8000, 0]),
-            ("RATELIMIT.ACQUIRE k LIMIT 4 EX 8", [0, 2000, 0, 4, 8000, 0]),
+            ("RATELIMIT.PEEK k LIMIT 4 EX 8 COST 3", [0, 2000, 2, 4, 4000, 0]),
+            // Refused, and yet: 2 tokens are used, 4 s of this limit. Once.
+            ("RATELIMIT.ACQUIRE k LIMIT 4 EX 8 COST 3", [0, 2000, 2, 4, 4000, 0]),
+            ("RATELIMIT.ACQUIRE k LIMIT 4 EX 8 COST 3", [0, 2000, 2, 4, 4000, 0]),
         ],
     );
     assert_eq!(
         server.aof_commands(),
         [
-            "SET k 1800000002000000000:2/2000:2 PXAT 1800000002000",
-            "SET k 1800000008000000000:4/8000:4 PXAT 1800000008000",
+            "SET k 1800000002000000000:2/2000:2 PXAT 1800000003000",
+            "SET k 1800000002000000000~1800000002000:2/2000:2|1800000004000000000~1800000000000:4/8000:4 \
+             PXAT 1800000005000",
+        ]
+    );
+}
+
+fn a_hold_is_an_effect(kind: Kind) {
+    let server = Server::setup(kind).aof().clock_ms(NOON_MS).start();
+    let mut client = server.connect();
+    for (line, held_ms) in [
+        ("RATELIMIT.HOLD k PX 1500", 1500),
+        ("RATELIMIT.HOLD k PX 1499", 1500),
+        ("RATELIMIT.HOLD k EX 2", 2000),
+        ("RATELIMIT.TURN k 0", 2000),
+        ("RATELIMIT.HOLD k OFF", 0),
+        ("RATELIMIT.HOLD k OFF", 0),
+    ] {
+        assert_eq!(client.ask(line).int(), held_ms, "{line}");
+    }
+    assert_eq!(
+        server.aof_commands(),
+        [
+            "SET k !1800000001500,1800000000000+1500 PXAT 1800000002500",
+            "SET k !1800000002000,1800000000000+1500,1800000000000+500 XX KEEPTTL",
+            "DEL k",
         ]
     );
 }
@@ -163,7 +190,7 @@ fn grants_count_as_changes_to_save_and_refusals_do_not(kind: Kind) {
 }
 
 /// What changes no state where `k` has been used up under `LIMIT 1 EX 1`, `s` is a foreign string and `idle` is absent.
-pub(crate) const CHANGES_NOTHING: [&str; 14] = [
+pub(crate) const CHANGES_NOTHING: [&str; 22] = [
     "RATELIMIT.ACQUIRE k LIMIT 1 EX 1",
     "RATELIMIT.ACQUIRE k LIMIT 1 EX 1 COST 2",
     "RATELIMIT.ACQUIRE k LIMIT 1 EX 1 COST 7 PARTIAL",
@@ -177,13 +204,21 @@ pub(crate) const CHANGES_NOTHING: [&str; 14] = [
     "RATELIMIT.PEEK idle LIMIT 1 EX 1",
     "RATELIMIT.RETURN idle LIMIT 1 EX 1",
     "RATELIMIT.RETURN s LIMIT 1 EX 1",
+    "RATELIMIT.RETURN k LIMIT 9 EX 9",
     "RATELIMIT.INFO k",
+    "RATELIMIT.HOLD k OFF",
+    "RATELIMIT.HOLD k EX 0",
+    "RATELIMIT.HOLD s EX 1",
+    "RATELIMIT.HOLD idle OFF",
+    "RATELIMIT.TURN k 5",
+    "RATELIMIT.TURN idle 5",
+    "RATELIMIT.ACQUIRE k LIMIT 1 EX 1 STRICT BURST 2",
 ];
 
 #[track_caller]
 fn ask_all(client: &mut Client, steps: &[(&str, [i64; 6])]) {
     for (line, expected) in steps {
-        assert_eq!(client.ask(line).ints(), expected, "{line}");
+        expect(client, line, *expected);
     }
 }
 

@@ -27,11 +27,12 @@ fn a_foreign_slot_is_answered_as_by_get(kind: Kind) {
     client.assert_in_step();
     for (node, key) in [(&first, OURS), (&second, FOREIGN)] {
         let mut client = node.connect();
-        let [acquire, peek, give_back, info] = calls(key).map(|call| client.ask(&call));
+        let [acquire, peek, give_back, info, hold, turn] = calls(key).map(|call| client.ask(&call));
         assert_eq!(acquire.ints()[..3], [1, 0, 1]);
         assert_eq!(peek.ints()[..3], [1, 0, 0]);
         assert_eq!(give_back.ints()[..3], [1, 0, 2]);
         assert!(info.is_null());
+        assert_eq!([hold.int(), turn.int()], [0, 0]);
     }
 }
 
@@ -40,6 +41,8 @@ fn a_limit_moves_with_its_slot(kind: Kind) {
     let (mut from, mut to) = (nodes.first.connect(), nodes.second.connect());
     let acquire = "RATELIMIT.ACQUIRE {k} LIMIT 2 EX 3600";
     assert_eq!(from.ask(acquire).ints()[..3], [1, 0, 1]);
+    // Until the ms that has begun is over, and an hour.
+    assert!((3_600_000..=3_600_001).contains(&from.ask("RATELIMIT.HOLD {k}held EX 3600").int()));
     let (state, expires_ms) = (from.ask("GET {k}"), from.ask("PEXPIRETIME {k}").int());
 
     nodes.begin_to_move();
@@ -53,6 +56,7 @@ fn a_limit_moves_with_its_slot(kind: Kind) {
     assert_eq!(to.ask("RATELIMIT.ACQUIRE {k}new LIMIT 2 EX 3600").ints()[..3], [1, 0, 1]);
 
     nodes.migrate("{k}");
+    nodes.migrate("{k}held");
     nodes.finish_to_move();
     assert_eq!(to.ask("GET {k}"), state);
     // MIGRATE sends what is left of the time, so the time that it took comes on top.
@@ -60,6 +64,8 @@ fn a_limit_moves_with_its_slot(kind: Kind) {
     assert_eq!(to.ask(acquire).ints()[..3], [1, 0, 0]);
     assert_eq!(to.ask(acquire).ints()[0], 0);
     assert!(from.ask(acquire).error().starts_with("MOVED 7629 "));
+    assert!(to.ask("RATELIMIT.TURN {k}held 0").int() > 3_500_000);
+    assert_eq!(to.ask("RATELIMIT.ACQUIRE {k}held LIMIT 2 EX 1").ints()[0], 0);
 }
 
 /// Valkey 9 moves whole slots by itself, unless a module keeps it from doing so.
@@ -92,11 +98,13 @@ mod a_limit_stays_exact_while_its_slot_moves {
 }
 
 /// Every command on this key.
-fn calls(key: &str) -> [String; 4] {
+fn calls(key: &str) -> [String; 6] {
     [
         format!("RATELIMIT.ACQUIRE {key} LIMIT 2 EX 3600"),
         format!("RATELIMIT.PEEK {key} LIMIT 2 EX 3600"),
         format!("RATELIMIT.RETURN {key} LIMIT 2 EX 3600"),
         format!("RATELIMIT.INFO {key}"),
+        format!("RATELIMIT.HOLD {key} OFF"),
+        format!("RATELIMIT.TURN {key} 5"),
     ]
 }

@@ -6,6 +6,7 @@
 
 use serde::Deserialize;
 
+use crate::limiter::six;
 use sluice_testing::{Client, Kind, Server, on_every_server};
 
 on_every_server![every_case_is_answered_as_written, a_peek_before_each_step_tells_its_answer];
@@ -59,10 +60,10 @@ fn every_case_is_answered_as_written(kind: Kind) {
     let (mut steps, mut wrong) = (0, Vec::new());
     play(kind, |case, number, step, line, client| {
         steps += 1;
-        let reply = client.ask(line);
+        let reply = six(client, line);
         let as_written = match (step.expect, step.expect_granted) {
-            (Some(all), None) => reply.ints() == all,
-            (None, Some(granted)) => reply.ints()[0] == granted,
+            (Some(all), None) => reply == all,
+            (None, Some(granted)) => reply[0] == granted,
             _ => panic!("{}, step {number}: one expectation a step", case.name),
         };
         if !as_written {

@@ -14,6 +14,9 @@ on_every_server![
 
 const SYNTAX: &str = "ERR syntax error";
 const NUMBER: &str = "ERR value is not an integer or out of range";
+const COUNT_NUMBER: &str = "ERR LIMIT count is not an integer or out of range";
+const NO_PERIOD: &str = "ERR LIMIT needs EX or PX";
+const MODES: &str = "ERR only one of PARTIAL, FORCE and MAXWAIT";
 const ARITY: &str = "ERR wrong number of arguments for '{}' command";
 const PERIOD: &str = "ERR invalid expire time in '{}' command";
 const COUNT: &str = "ERR LIMIT must be at least 1";
@@ -28,6 +31,11 @@ const MAXWAIT: &str = "ERR MAXWAIT must be from 0 to 3155760000000 ms (100 years
 const SETTING: &str = "ERR MAXWAIT is above the setting sluice.max-wait-ms";
 const DUE: &str = "ERR DUE must be from 0 to 3155760000000 ms (100 years)";
 
+const ALIGN: &str = "ERR ALIGN must be from 0 to 3155760000 s (100 years)";
+const AT: &str =
+    "ERR AT must be the act_us of a turn: at most an hour ago, and no later than sluice.max-wait-ms from now";
+const TOLD: &str = "ERR the time must be from 0 to 3155760000000 ms (100 years)";
+
 const LIMITERS: [&str; 3] = ["ratelimit.acquire", "ratelimit.peek", "ratelimit.return"];
 
 /// Wrong for ACQUIRE, PEEK and RETURN alike.
@@ -37,41 +45,44 @@ const WRONG_FOR_ALL: &[(&str, &str)] = &[
     ("k LIMIT", ARITY),
     ("k LIMIT 1", ARITY),
     ("k LIMIT 1 EX", ARITY),
-    ("k LIMIT 1 EX 1 COST", SYNTAX),
-    ("k LIMIT 1 EX 1 BURST", SYNTAX),
-    ("k LIMIT 1 EX 1 LIMIT", SYNTAX),
-    ("k LIMIT 1 EX 1 LIMIT 1", SYNTAX),
-    ("k LIMIT 1 EX 1 LIMIT 1 EX", SYNTAX),
-    ("k LIMIT 1 EX 1 LIMIT 1 COST 1", SYNTAX),
-    ("k LIMIT 1 BURST 1 COST 1", SYNTAX),
-    ("k EX 1 LIMIT 1", SYNTAX),
-    ("k COST 1 LIMIT 1 EX 1", SYNTAX),
+    ("k LIMIT 1 EX 1 COST", "ERR COST needs a number"),
+    ("k LIMIT 1 EX 1 BURST", "ERR BURST needs a number"),
+    ("k LIMIT 1 EX 1 LIMIT", "ERR LIMIT needs a number"),
+    ("k LIMIT 1 EX 1 LIMIT 1", NO_PERIOD),
+    ("k LIMIT 1 EX 1 LIMIT 1 EX", "ERR EX needs a number"),
+    ("k LIMIT 1 EX 1 LIMIT 1 COST 1", NO_PERIOD),
+    ("k LIMIT 1 BURST 1 COST 1", NO_PERIOD),
+    ("k EX 1 LIMIT 1", "ERR EX belongs behind a LIMIT"),
+    ("k COST 1 LIMIT 1 EX 1", "ERR COST belongs behind a LIMIT"),
     ("k 1 1 1 1", SYNTAX),
     ("k LIMITS 1 EX 1", SYNTAX),
     ("k LIMIT 1 EX 1 EX 1", SYNTAX),
     ("k LIMIT 1 EX 1 PX 1", SYNTAX),
-    ("k LIMIT 1 EX 1 BURST 1 BURST 1", SYNTAX),
-    ("k LIMIT 1 EX 1 COST 1 COST 1", SYNTAX),
+    ("k LIMIT 1 EX 1 BURST 1 BURST 1", "ERR BURST is said twice"),
+    ("k LIMIT 1 EX 1 COST 1 COST 1", "ERR COST is said twice"),
     ("k LIMIT 1 EX 1 1", SYNTAX),
     ("k LIMIT 1 EX 1 nonsense", SYNTAX),
     ("k LIMIT 1 EX 1 KEEPTTL", SYNTAX),
-    ("k LIMIT one EX 1", NUMBER),
-    ("k LIMIT EX 1 EX 1", NUMBER),
-    ("k LIMIT 1.0 EX 1", NUMBER),
-    ("k LIMIT 1e3 EX 1", NUMBER),
-    ("k LIMIT 0x1 EX 1", NUMBER),
-    ("k LIMIT +1 EX 1", NUMBER),
-    ("k LIMIT 01 EX 1", NUMBER),
-    ("k LIMIT -0 EX 1", NUMBER),
-    ("k LIMIT 1 EX one", NUMBER),
-    ("k LIMIT 1 PX 1.5", NUMBER),
-    ("k LIMIT 1 EX 1 BURST all", NUMBER),
-    ("k LIMIT 1 EX 1 COST -", NUMBER),
-    ("k LIMIT 9223372036854775808 EX 1", NUMBER),
-    ("k LIMIT -9223372036854775809 EX 1", NUMBER),
-    ("k LIMIT 1 EX 9223372036854775808", NUMBER),
-    ("k LIMIT 1 EX 1 BURST 18446744073709551616", NUMBER),
-    ("k LIMIT 1 EX 1 COST 340282366920938463463374607431768211456", NUMBER),
+    ("k LIMIT one EX 1", COUNT_NUMBER),
+    ("k LIMIT EX 1 EX 1", COUNT_NUMBER),
+    ("k LIMIT 1.0 EX 1", COUNT_NUMBER),
+    ("k LIMIT 1e3 EX 1", COUNT_NUMBER),
+    ("k LIMIT 0x1 EX 1", COUNT_NUMBER),
+    ("k LIMIT +1 EX 1", COUNT_NUMBER),
+    ("k LIMIT 01 EX 1", COUNT_NUMBER),
+    ("k LIMIT -0 EX 1", COUNT_NUMBER),
+    ("k LIMIT 1 EX one", "ERR EX is not an integer or out of range"),
+    ("k LIMIT 1 PX 1.5", "ERR PX is not an integer or out of range"),
+    ("k LIMIT 1 EX 1 BURST all", "ERR BURST is not an integer or out of range"),
+    ("k LIMIT 1 EX 1 COST -", "ERR COST is not an integer or out of range"),
+    ("k LIMIT 9223372036854775808 EX 1", COUNT_NUMBER),
+    ("k LIMIT -9223372036854775809 EX 1", COUNT_NUMBER),
+    ("k LIMIT 1 EX 9223372036854775808", "ERR EX is not an integer or out of range"),
+    ("k LIMIT 1 EX 1 BURST 18446744073709551616", "ERR BURST is not an integer or out of range"),
+    (
+        "k LIMIT 1 EX 1 COST 340282366920938463463374607431768211456",
+        "ERR COST is not an integer or out of range",
+    ),
     ("k LIMIT 0 EX 1", COUNT),
     ("k LIMIT -1 EX 1", COUNT),
     ("k LIMIT -9223372036854775808 EX 1", COUNT),
@@ -82,6 +93,30 @@ const WRONG_FOR_ALL: &[(&str, &str)] = &[
     ("k LIMIT 1 EX 1 BURST 0", BURST),
     ("k LIMIT 1 EX 1 BURST -1", BURST),
     ("k LIMIT 1 EX 1 COST -1", COST),
+    // Of BURST, STRICT and ALIGN a limit has one at most.
+    ("k LIMIT 5 EX 1 STRICT BURST 2", SYNTAX),
+    ("k LIMIT 5 EX 1 BURST 2 STRICT", SYNTAX),
+    ("k LIMIT 5 EX 1 STRICT STRICT", SYNTAX),
+    ("k LIMIT 5 EX 1 STRICT ALIGN 0", SYNTAX),
+    ("k LIMIT 5 EX 1 ALIGN 0 STRICT", SYNTAX),
+    ("k LIMIT 5 EX 1 ALIGN 0 BURST 5", SYNTAX),
+    ("k LIMIT 5 EX 1 BURST 5 ALIGN 0", SYNTAX),
+    ("k LIMIT 5 EX 1 ALIGN 0 ALIGN 0", SYNTAX),
+    ("k LIMIT 5 EX 1 STRICT 5", SYNTAX),
+    ("k LIMIT 5 EX 1 ALIGN", "ERR ALIGN needs a number"),
+    ("k LIMIT 5 EX 1 ALIGN midnight", "ERR ALIGN is not an integer or out of range"),
+    ("k LIMIT 5 EX 1 ALIGN STRICT", "ERR ALIGN is not an integer or out of range"),
+    ("k LIMIT 5 EX 1 ALIGN 9223372036854775808", "ERR ALIGN is not an integer or out of range"),
+    ("k LIMIT 5 EX 1 ALIGN -1", ALIGN),
+    ("k LIMIT 5 EX 1 ALIGN 3155760001", ALIGN),
+    ("k LIMIT 5 EX 1 ALIGN 9223372036854775807", ALIGN),
+    ("k STRICT LIMIT 5 EX 1", SYNTAX),
+    ("k ALIGN 0 LIMIT 5 EX 1", "ERR ALIGN belongs behind a LIMIT"),
+    ("k LIMIT 5 STRICT COST 1", NO_PERIOD),
+    ("k LIMIT 0 EX 1 STRICT", COUNT),
+    ("k LIMIT 5 EX 0 ALIGN 0", PERIOD),
+    ("k LIMIT 1000001 PX 1 STRICT", TOO_FAST),
+    ("k LIMIT 5 EX 1 OFF", SYNTAX),
     // The second clause is looked at as closely as the first.
     ("k LIMIT 1 EX 1 LIMIT 0 EX 1", COUNT),
     ("k LIMIT 1 EX 1 LIMIT 1 EX 0", PERIOD),
@@ -91,28 +126,68 @@ const WRONG_FOR_ALL: &[(&str, &str)] = &[
 const WRONG_FOR_SOME: &[(&[&str], &str, &str)] = &[
     (&["acquire", "return"], "k LIMIT 1 EX 1 COST 0", NO_COST),
     (&["acquire", "return"], "k LIMIT 1 EX 1 COST 0 LIMIT 9 EX 9 COST 0", NO_COST),
-    (&["acquire", "peek"], "k LIMIT 1 EX 1 DUE 0", SYNTAX),
-    (&["acquire", "peek"], "k LIMIT 1 EX 1 FORCE FORCE", SYNTAX),
-    (&["acquire", "peek"], "k LIMIT 1 EX 1 FORCE PARTIAL", SYNTAX),
-    (&["acquire", "peek"], "k LIMIT 1 EX 1 PARTIAL MAXWAIT 1", SYNTAX),
-    (&["acquire", "peek"], "k LIMIT 1 EX 1 MAXWAIT 1 FORCE", SYNTAX),
-    (&["acquire", "peek"], "k LIMIT 1 EX 1 MAXWAIT 1 MAXWAIT 1", SYNTAX),
-    (&["acquire", "peek"], "k LIMIT 1 EX 1 MAXWAIT", SYNTAX),
-    (&["acquire", "peek"], "k LIMIT 1 EX 1 MAXWAIT soon", NUMBER),
-    (&["acquire", "peek"], "k LIMIT 1 EX 1 MAXWAIT 9223372036854775808", NUMBER),
+    (&["acquire", "peek"], "k LIMIT 1 EX 1 DUE 0", "ERR DUE is no option of '{}'"),
+    (&["acquire", "peek"], "k LIMIT 1 EX 1 FORCE FORCE", MODES),
+    (&["acquire", "peek"], "k LIMIT 1 EX 1 FORCE PARTIAL", MODES),
+    (&["acquire", "peek"], "k LIMIT 1 EX 1 PARTIAL MAXWAIT 1", MODES),
+    (&["acquire", "peek"], "k LIMIT 1 EX 1 MAXWAIT 1 FORCE", MODES),
+    (&["acquire", "peek"], "k LIMIT 1 EX 1 MAXWAIT 1 MAXWAIT 1", MODES),
+    (&["acquire", "peek"], "k LIMIT 1 EX 1 MAXWAIT", "ERR MAXWAIT needs a number"),
+    (&["acquire", "peek"], "k LIMIT 1 EX 1 MAXWAIT soon", "ERR MAXWAIT is not an integer or out of range"),
+    (
+        &["acquire", "peek"],
+        "k LIMIT 1 EX 1 MAXWAIT 9223372036854775808",
+        "ERR MAXWAIT is not an integer or out of range",
+    ),
     (&["acquire", "peek"], "k LIMIT 1 EX 1 MAXWAIT -1", MAXWAIT),
     (&["acquire", "peek"], "k LIMIT 1 EX 1 MAXWAIT 3155760000001", MAXWAIT),
     (&["acquire", "peek"], "k LIMIT 1 EX 1 MAXWAIT 9223372036854775807", MAXWAIT),
     (&["acquire", "peek"], "k LIMIT 1 EX 1 MAXWAIT 3155760000000", SETTING),
     (&["acquire", "peek"], "k LIMIT 9 EX 1 COST 1 LIMIT 9 EX 1 COST 2 PARTIAL", UNEQUAL),
-    (&["return"], "k LIMIT 1 EX 1 PARTIAL", SYNTAX),
-    (&["return"], "k LIMIT 1 EX 1 FORCE", SYNTAX),
-    (&["return"], "k LIMIT 1 EX 1 MAXWAIT 1", SYNTAX),
-    (&["return"], "k LIMIT 1 EX 1 DUE", SYNTAX),
-    (&["return"], "k LIMIT 1 EX 1 DUE 1 DUE 1", SYNTAX),
-    (&["return"], "k LIMIT 1 EX 1 DUE soon", NUMBER),
+    (&["return"], "k LIMIT 1 EX 1 PARTIAL", "ERR PARTIAL is no option of '{}'"),
+    (&["return"], "k LIMIT 1 EX 1 FORCE", "ERR FORCE is no option of '{}'"),
+    (&["return"], "k LIMIT 1 EX 1 MAXWAIT 1", "ERR MAXWAIT is no option of '{}'"),
+    (&["return"], "k LIMIT 1 EX 1 DUE", "ERR DUE needs a number"),
+    (&["return"], "k LIMIT 1 EX 1 DUE 1 DUE 1", "ERR DUE is said twice"),
+    (&["return"], "k LIMIT 1 EX 1 DUE soon", "ERR DUE is not an integer or out of range"),
     (&["return"], "k LIMIT 1 EX 1 DUE -1", DUE),
     (&["return"], "k LIMIT 1 EX 1 DUE 3155760000001", DUE),
+    (&["acquire", "peek"], "k LIMIT 1 EX 1 AT 0", "ERR AT is no option of '{}'"),
+    (&["return"], "k LIMIT 1 EX 1 AT", "ERR AT needs a number"),
+    (&["return"], "k LIMIT 1 EX 1 AT soon", "ERR AT is not an integer or out of range"),
+    (&["return"], "k LIMIT 1 EX 1 AT 1 AT 1", "ERR AT is said twice"),
+    (&["return"], "k LIMIT 1 EX 1 AT 1 DUE 1", SYNTAX),
+    (&["return"], "k LIMIT 1 EX 1 DUE 1 AT 1", SYNTAX),
+    (&["return"], "k LIMIT 1 EX 1 AT -1", AT),
+    (&["return"], "k LIMIT 1 EX 1 AT 0", AT),
+    // An hour and a us ago, and a minute and a us ahead; the same in seconds and in ms, which are no acts.
+    (&["return"], "k LIMIT 1 EX 1 AT 1799996399998999", AT),
+    (&["return"], "k LIMIT 1 EX 1 AT 1800000060000001", AT),
+    (&["return"], "k LIMIT 1 EX 1 AT 1800000000", AT),
+    (&["return"], "k LIMIT 1 EX 1 AT 1800000000000", AT),
+    (&["return"], "k LIMIT 1 EX 1 AT 9223372036854775807", AT),
+    (&["hold"], "", ARITY),
+    (&["hold"], "k", ARITY),
+    (&["hold"], "k EX", SYNTAX),
+    (&["hold"], "k 5", SYNTAX),
+    (&["hold"], "k 5 EX", SYNTAX),
+    (&["hold"], "k LIMIT 5", SYNTAX),
+    (&["hold"], "k OFF 5", SYNTAX),
+    (&["hold"], "k EX 1 OFF", ARITY),
+    (&["hold"], "k EX 1 LIMIT 1 EX 1", ARITY),
+    (&["hold"], "k EX soon", "ERR EX is not an integer or out of range"),
+    (&["hold"], "k PX 1.5", "ERR PX is not an integer or out of range"),
+    (&["hold"], "k EX 0", PERIOD),
+    (&["hold"], "k PX 0", PERIOD),
+    (&["hold"], "k PX -1", PERIOD),
+    (&["hold"], "k EX 3155760001", PERIOD),
+    (&["hold"], "k EX 9223372036854775807", PERIOD),
+    (&["turn"], "", ARITY),
+    (&["turn"], "k", ARITY),
+    (&["turn"], "k 1 1", ARITY),
+    (&["turn"], "k soon", NUMBER),
+    (&["turn"], "k -1", TOLD),
+    (&["turn"], "k 3155760000001", TOLD),
     (&["info"], "", ARITY),
     (&["info"], "k k", ARITY),
     (&["info"], "k LIMIT 1 EX 1", ARITY),
@@ -135,7 +210,7 @@ fn assert_refused(client: &mut Client, line: &str, error: &str) {
 }
 
 fn every_mistake_has_its_text(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::setup(kind).clock_ms(1_800_000_000_000).start();
     let mut client = server.connect();
     for (line, error) in mistakes() {
         assert_refused(&mut client, &line, &error);
@@ -145,14 +220,25 @@ fn every_mistake_has_its_text(kind: Kind) {
 }
 
 fn a_mistake_leaves_a_key_as_it_was(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::setup(kind).clock_ms(1_800_000_000_000).start();
     let mut client = server.connect();
-    client.ask("RATELIMIT.ACQUIRE k LIMIT 10 EX 1000 LIMIT 20 EX 3000").ints();
-    let before = (client.ask("DUMP k"), client.ask("PEXPIRETIME k"));
-    for (line, error) in mistakes() {
-        assert_refused(&mut client, &line, &error);
+    for states in [
+        &["RATELIMIT.ACQUIRE k LIMIT 10 EX 1000 LIMIT 20 EX 3000"][..],
+        // Several limits at a place, a window, a forced debt and a hold.
+        &[
+            "RATELIMIT.ACQUIRE k LIMIT 10 EX 1000 LIMIT 20 EX 3000 STRICT",
+            "RATELIMIT.ACQUIRE k LIMIT 12 EX 1000 COST 90 FORCE",
+            "RATELIMIT.HOLD k EX 5",
+        ],
+    ] {
+        client.ask("DEL k");
+        states.iter().for_each(|line| assert!(!matches!(client.ask(line), Reply::Error(_)), "{line}"));
+        let before = (client.ask("DUMP k"), client.ask("PEXPIRETIME k"));
+        for (line, error) in mistakes() {
+            assert_refused(&mut client, &line, &error);
+            assert_eq!((client.ask("DUMP k"), client.ask("PEXPIRETIME k")), before, "{line}");
+        }
     }
-    assert_eq!((client.ask("DUMP k"), client.ask("PEXPIRETIME k")), before);
     client.assert_in_step();
 }
 
@@ -193,14 +279,18 @@ fn the_bounds_are_where_the_contract_puts_them(kind: Kind) {
         ("burst", format!("1000000 PX 1 BURST {century_ns}"), [1, 0, century_ns - 1, century_ns, 1, 0]),
         ("never", format!("1 EX 1 COST {max}"), [0, -1, 1, 1, 0, 0]),
         ("part", format!("9 EX 1 COST {max} PARTIAL"), [9, 0, 0, 9, 1000, 0]),
-        // The wait takes more than 63 bits of ms to say. Of that, two full buckets are believed.
-        ("force", format!("1 EX 100 COST {max} FORCE"), [1, max, 0, 1, 200_000, 0]),
-        // 2^63-1 tokens of one a second, less the one that is there.
+        // A full bucket, and the longest debt beyond it: an hour. The rest is forgiven.
+        ("force", format!("1 EX 100 COST {max} FORCE"), [1, 3_600_000, 0, 1, 3_700_000, 0]),
+        ("settle", format!("1000000 PX 1 BURST 1 COST {max} FORCE"), [1, 3_600_000, 0, 1, 3_600_001, 0]),
         (
-            "settle",
-            format!("1000000 PX 1 BURST 1 COST {max} FORCE"),
-            [1, max / 1_000_000 + 1, 0, 1, 60_001, 0],
+            "strict",
+            format!("{century_ns} PX {century_ms} STRICT"),
+            [1, 0, century_ns - 1, century_ns, century_ms, 0],
         ),
+        ("strict-force", format!("9 EX 1 STRICT COST {max} FORCE"), [1, 0, 0, 9, 1000, 0]),
+        // The last calendar there is, and one that begins when the first window of this one ends.
+        ("calendar", "9 EX 3155760000 ALIGN 3155760000".to_owned(), [1, 0, 8, 9, 1_355_760_000_000, 0]),
+        ("day", "9 EX 86400 ALIGN 3155760000".to_owned(), [1, 0, 8, 9, 57_600_000, 0]),
     ] {
         assert_eq!(client.ask(&format!("RATELIMIT.PEEK {key} LIMIT {limit}")).ints(), reply, "{limit}");
         assert_eq!(client.ask(&format!("RATELIMIT.ACQUIRE {key} LIMIT {limit}")).ints(), reply, "{limit}");
@@ -261,14 +351,28 @@ fn what_the_caller_sent_is_never_echoed(kind: Kind) {
                 words.insert(place, secret);
                 words.insert(0, name.as_bytes());
                 // Behind the name of an option it is taken for its number.
-                let error = if place > 0 && place % 2 == 0 { NUMBER } else { SYNTAX };
-                assert_eq!(client.call(&words), Reply::Error(error.to_owned()), "{place}");
+                let error = match place.checked_sub(1).map(|before| whole[before]) {
+                    Some("LIMIT") => COUNT_NUMBER.to_owned(),
+                    Some(option @ ("EX" | "BURST" | "COST")) => {
+                        format!("ERR {option} is not an integer or out of range")
+                    }
+                    _ => SYNTAX.to_owned(),
+                };
+                assert_eq!(client.call(&words), Reply::Error(error), "{place}");
             }
         }
-        assert_eq!(
-            client.call(&[b"RATELIMIT.INFO", secret, secret]),
-            Reply::Error(ARITY.replace("{}", "ratelimit.info"))
-        );
+        for (words, error) in [
+            (&[b"RATELIMIT.INFO", secret, secret][..], ARITY.replace("{}", "ratelimit.info")),
+            (&[b"RATELIMIT.HOLD", b"k", secret], SYNTAX.to_owned()),
+            (&[b"RATELIMIT.HOLD", b"k", secret, secret], SYNTAX.to_owned()),
+            (
+                &[b"RATELIMIT.HOLD", b"k", b"EX", secret],
+                "ERR EX is not an integer or out of range".to_owned(),
+            ),
+            (&[b"RATELIMIT.TURN", b"k", secret], NUMBER.to_owned()),
+        ] {
+            assert_eq!(client.call(words), Reply::Error(error));
+        }
     }
     assert_eq!(client.ask("DBSIZE").int(), 0);
     client.assert_in_step();

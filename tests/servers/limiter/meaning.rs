@@ -13,7 +13,8 @@ on_every_server![
     cost_0_takes_no_part,
     partial_takes_what_fits,
     force_goes_into_debt_and_time_settles_it,
-    force_charges_at_the_call_and_within_what_is_believed,
+    force_charges_at_the_call_and_within_the_longest_debt,
+    a_forced_debt_is_not_forgiven,
     maxwait_makes_a_fair_queue,
     a_turn_is_exact_where_a_token_is_no_whole_number_of_ms,
     a_queue_has_an_end,
@@ -136,16 +137,42 @@ fn force_goes_into_debt_and_time_settles_it(kind: Kind) {
     expect(c, "RATELIMIT.ACQUIRE k LIMIT 10 EX 10 COST 20 FORCE", [1, 20_000, 0, 10, 30_000, 0]);
 }
 
-fn force_charges_at_the_call_and_within_what_is_believed(kind: Kind) {
+fn force_charges_at_the_call_and_within_the_longest_debt(kind: Kind) {
     let server = Server::setup(kind).clock_ms(NOON_MS).start();
     let c = &mut server.connect();
     c.ask("RATELIMIT.ACQUIRE k LIMIT 1 EX 1000 LIMIT 10 EX 10");
     expect(c, "RATELIMIT.ACQUIRE k LIMIT 1 EX 1000 LIMIT 10 EX 10 FORCE", [1, 1_000_000, 0, 1, 2_000_000, 0]);
     // The other limit is charged now, not when the first would have let it go.
     expect(c, "RATELIMIT.PEEK k LIMIT 1 EX 1000 COST 0 LIMIT 10 EX 10", [1, 0, 7, 10, 3000, 1]);
-    // A bucket of 10 s, and a queue of max-wait (60 s) on it.
-    expect(c, "RATELIMIT.ACQUIRE far LIMIT 10 EX 10 COST 1000 FORCE", [1, 990_000, 0, 10, 70_000, 0]);
-    expect(c, "RATELIMIT.ACQUIRE far LIMIT 10 EX 10 COST 1000 FORCE", [1, 1_060_000, 0, 10, 70_000, 0]);
+    // A bucket of 10 s, and max-debt (an hour) on it. What is owed is what is told.
+    expect(c, "RATELIMIT.ACQUIRE far LIMIT 10 EX 10 COST 1000 FORCE", [1, 990_000, 0, 10, 1_000_000, 0]);
+    expect(c, "RATELIMIT.ACQUIRE far LIMIT 10 EX 10 COST 1000 FORCE", [1, 1_990_000, 0, 10, 2_000_000, 0]);
+    expect(c, "RATELIMIT.ACQUIRE far LIMIT 10 EX 10 COST 1610 FORCE", [1, 3_600_000, 0, 10, 3_610_000, 0]);
+    assert_eq!(c.info("sluice", "sluice_debt_cut"), "0");
+    expect(c, "RATELIMIT.ACQUIRE far LIMIT 10 EX 10 FORCE", [1, 3_600_000, 0, 10, 3_610_000, 0]);
+    assert_eq!(c.info("sluice", "sluice_debt_cut"), "1");
+    // The longest wait decides, among limits that are owed differently.
+    expect(
+        c,
+        "RATELIMIT.ACQUIRE two LIMIT 10 EX 10 COST 30 LIMIT 1 EX 9 COST 4 FORCE",
+        [1, 27_000, 0, 1, 36_000, 1],
+    );
+}
+
+fn a_forced_debt_is_not_forgiven(kind: Kind) {
+    let server = Server::setup(kind).clock_ms(NOON_MS).start();
+    let c = &mut server.connect();
+    expect(c, "RATELIMIT.ACQUIRE k LIMIT 10 EX 10 COST 110 FORCE", [1, 100_000, 0, 10, 110_000, 0]);
+    assert_eq!(c.ask("GET k").text(), "-1800000110000000000:10/10000:10");
+    for (ms, wait_ms) in [(0, 101_000), (1000, 100_000), (100_000, 1000), (100_999, 1)] {
+        server.set_clock_ms(NOON_MS + ms);
+        let reset_ms = 110_000 - ms;
+        expect(c, "RATELIMIT.ACQUIRE k LIMIT 10 EX 10", [0, wait_ms, 0, 10, reset_ms, 0]);
+    }
+    server.set_clock_ms(NOON_MS + 101_000);
+    expect(c, "RATELIMIT.ACQUIRE k LIMIT 10 EX 10", [1, 0, 0, 10, 10_000, 0]);
+    assert_eq!(c.ask("GET k").text(), "1800000111000000000:10/10000:10");
+    assert_eq!([c.info("sluice", "sluice_repaired"), c.info("sluice", "sluice_debt_cut")], ["0", "0"]);
 }
 
 fn maxwait_makes_a_fair_queue(kind: Kind) {

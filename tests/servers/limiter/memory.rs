@@ -7,6 +7,7 @@ use crate::shared::{NOON_MS, OOM, number};
 on_every_server![
     a_new_key_is_refused_and_not_made,
     an_existing_key_is_updated,
+    a_hold_is_set_where_there_is_a_key,
     a_call_that_needs_no_memory_is_answered,
     a_transaction_and_a_script_are_told_the_same,
     memory_that_is_free_again_is_used_again,
@@ -37,7 +38,7 @@ fn a_new_key_is_refused_and_not_made(kind: Kind) {
     assert_eq!(client.ask("DBSIZE").int(), 2);
     assert_eq!(client.info("persistence", "rdb_changes_since_last_save"), "2");
     // One that has just expired is new again.
-    server.set_clock_ms(NOON_MS + 501);
+    server.set_clock_ms(NOON_MS + 2001);
     assert_eq!(client.ask("RATELIMIT.ACQUIRE k LIMIT 2 EX 1").error(), OOM);
     assert_eq!(client.ask("DBSIZE").int(), 1);
 }
@@ -60,6 +61,25 @@ fn an_existing_key_is_updated(kind: Kind) {
         assert_eq!(client.ask(&format!("RATELIMIT.{line}")).ints(), expected, "{line}");
         assert_eq!(client.ask("GET k").text(), state, "{line}");
     }
+}
+
+fn a_hold_is_set_where_there_is_a_key(kind: Kind) {
+    let server = full(kind);
+    let mut client = server.connect();
+    assert_eq!(client.ask("RATELIMIT.HOLD new EX 5").error(), OOM);
+    assert_eq!(client.ask("EXISTS new").int(), 0);
+    for (line, held_ms, state) in [
+        ("HOLD k EX 5", 5000, "1800000005500000000:2/1000:2!1800000005000,1800000000000+5000"),
+        ("TURN k 5", 5000, "1800000005500000000:2/1000:2!1800000005000,1800000000000+5000"),
+        ("HOLD k OFF", 0, "1800000000500000000:2/1000:2"),
+        ("HOLD new OFF", 0, "1800000000500000000:2/1000:2"),
+        ("TURN new 5", 0, "1800000000500000000:2/1000:2"),
+    ] {
+        assert_eq!(client.ask(&format!("RATELIMIT.{line}")).int(), held_ms, "{line}");
+        assert_eq!(client.ask("GET k").text(), state, "{line}");
+    }
+    assert_eq!(client.ask("DBSIZE").int(), 2);
+    client.assert_in_step();
 }
 
 fn a_call_that_needs_no_memory_is_answered(kind: Kind) {

@@ -78,10 +78,10 @@ fn time_passes_while_the_server_is_down(kind: Kind) {
     client.ask("RATELIMIT.ACQUIRE used LIMIT 10 EX 10 COST 10");
     client.ask("RATELIMIT.ACQUIRE gone LIMIT 10 EX 10 COST 4");
     server.kill9();
-    server.set_clock_ms(NOON_MS + 4_001);
+    server.set_clock_ms(NOON_MS + 5_001);
     server.start_again();
     let mut client = server.connect();
-    assert_eq!(client.ask("RATELIMIT.PEEK used LIMIT 10 EX 10").ints(), [1, 0, 3, 10, 6_999, 0]);
+    assert_eq!(client.ask("RATELIMIT.PEEK used LIMIT 10 EX 10").ints(), [1, 0, 4, 10, 5_999, 0]);
     assert!(client.ask("RATELIMIT.INFO gone").is_null());
     until("what is full is gone", || client.ask("DBSIZE").int() == 1);
 }
@@ -115,7 +115,7 @@ fn a_loaded_state_is_updated_in_place(kind: Kind) {
         assert_eq!(client.ask(&format!("RATELIMIT.ACQUIRE {line}")).ints(), expected, "{line}");
     }
     assert_eq!(client.ask("GET one").text(), "1800000012000000000:100/60000:20");
-    assert_eq!(client.ask("PEXPIRETIME one").int(), NOON_MS + 12_000);
+    assert_eq!(client.ask("PEXPIRETIME one").int(), NOON_MS + 15_000);
 }
 
 /// Keys and limits of every form; each key is filled by two calls.
@@ -138,6 +138,27 @@ const FILLED: [(&[u8], &str); 12] = [
     (b"%n%s*1", "LIMIT 3 EX 5"),
 ];
 
+/// What makes the other forms of a state: places of several limits, windows, a forced debt, and holds.
+const MADE: [&str; 17] = [
+    "ACQUIRE mixed LIMIT 3 EX 10",
+    "ACQUIRE mixed LIMIT 7 EX 11",
+    "ACQUIRE mixed LIMIT 10 EX 10 BURST 5 COST 2 LIMIT 9 EX 90",
+    "ACQUIRE own LIMIT 5 EX 10",
+    "ACQUIRE own LIMIT 50 EX 10 COST 9",
+    "ACQUIRE strict LIMIT 3 EX 7 STRICT",
+    "ACQUIRE strict LIMIT 3 EX 7 STRICT COST 2",
+    "ACQUIRE strict LIMIT 3 EX 7 STRICT COST 2 MAXWAIT 60000",
+    "ACQUIRE calendar LIMIT 3 EX 86400 ALIGN 54000 COST 2",
+    "ACQUIRE window-and-rate LIMIT 3 EX 7 STRICT LIMIT 9 EX 90",
+    "ACQUIRE window-and-rate LIMIT 4 EX 8 LIMIT 9 EX 90",
+    "ACQUIRE forced LIMIT 1 EX 1 COST 999 FORCE",
+    "HOLD held EX 600",
+    "ACQUIRE turns LIMIT 10 EX 9 BURST 1 MAXWAIT 60000",
+    "HOLD turns PX 1500",
+    "HOLD turns PX 2500",
+    "ACQUIRE turns LIMIT 10 EX 9 BURST 1 MAXWAIT 60000",
+];
+
 /// All that can be known of the keys above and of one in another database.
 #[derive(Debug, PartialEq)]
 struct Picture {
@@ -152,9 +173,22 @@ fn fill(server: &Server) {
     for (key, limit) in FILLED.iter().chain(&FILLED) {
         with_limit(&mut client, "RATELIMIT.ACQUIRE", key, limit).ints();
     }
+    for line in MADE {
+        assert!(!matches!(client.ask(&format!("RATELIMIT.{line}")), Reply::Error(_)), "{line}");
+    }
     client.pipeline(&["SELECT 9", "RATELIMIT.ACQUIRE elsewhere LIMIT 9 EX 9"]);
     let filled = picture(server);
     assert!(!filled.answers.iter().any(Reply::is_null), "{filled:?}");
+    let forms = ["|", "~", ":S", ":A", "-18", "!"];
+    let states: String = filled
+        .data
+        .iter()
+        .filter_map(|reply| match reply {
+            Reply::Bulk(state) => Some(format!("{}\n", state.escape_ascii())),
+            _ => None,
+        })
+        .collect();
+    assert!(forms.iter().all(|form| states.contains(form)), "{states}");
 }
 
 fn picture(server: &Server) -> Picture {
@@ -163,6 +197,15 @@ fn picture(server: &Server) -> Picture {
     for (key, limit) in FILLED {
         answers.push(with_limit(&mut client, "RATELIMIT.PEEK", key, limit));
         answers.push(client.call(&args!["RATELIMIT.INFO", key]));
+    }
+    for line in MADE {
+        let (_, rest) = line.split_once(' ').unwrap();
+        let (key, limits) = rest.split_once(' ').unwrap();
+        answers.push(client.ask(&format!("RATELIMIT.INFO {key}")));
+        answers.push(client.ask(&format!("RATELIMIT.TURN {key} 100")));
+        if line.starts_with("ACQUIRE") {
+            answers.push(client.ask(&format!("RATELIMIT.PEEK {key} {limits}")));
+        }
     }
     Picture { data: data(server), answers }
 }
@@ -173,6 +216,10 @@ fn data(server: &Server) -> Vec<Reply> {
     for (key, _) in FILLED {
         data.push(client.call(&args!["GET", key]));
         data.push(client.call(&args!["PEXPIRETIME", key]));
+    }
+    for line in MADE {
+        let key = line.split(' ').nth(1).unwrap();
+        data.extend(client.pipeline(&[format!("GET {key}"), format!("PEXPIRETIME {key}")]));
     }
     data.extend(client.pipeline(&["DBSIZE", "SELECT 9", "DBSIZE", "GET elsewhere", "PEXPIRETIME elsewhere"]));
     data

@@ -1,6 +1,6 @@
 //! A replica has the state of its primary to the byte, needs no module for it, and goes on from it when promoted.
 
-use sluice_testing::{Kind, Server, on_every_server};
+use sluice_testing::{Kind, Reply, Server, on_every_server};
 
 use crate::limiter::aof::CHANGES_NOTHING;
 use crate::shared::NOON_MS;
@@ -58,12 +58,27 @@ fn a_replica_answers_reads_and_refuses_writes(kind: Kind) {
     let replica = Server::setup(kind).clock_ms(NOON_MS).replica_of(&primary).start();
     let (mut there, mut here) = (primary.connect(), replica.connect());
     there.ask("RATELIMIT.ACQUIRE k LIMIT 3 EX 1");
+    there.ask("RATELIMIT.HOLD held EX 60");
     replica.wait_for(&primary);
-    for line in ["RATELIMIT.PEEK k LIMIT 3 EX 1", "RATELIMIT.PEEK idle LIMIT 3 EX 1", "RATELIMIT.INFO k"] {
+    for line in [
+        "RATELIMIT.PEEK k LIMIT 3 EX 1",
+        "RATELIMIT.PEEK k LIMIT 5 EX 1 STRICT",
+        "RATELIMIT.PEEK idle LIMIT 3 EX 1",
+        "RATELIMIT.INFO k",
+        "RATELIMIT.TURN k 0",
+        "RATELIMIT.TURN held 5",
+        "RATELIMIT.TURN idle 5",
+    ] {
         assert_eq!(here.ask(line), there.ask(line), "{line}");
     }
     assert!(here.ask("RATELIMIT.INFO idle").is_null());
-    for line in ["RATELIMIT.ACQUIRE k LIMIT 3 EX 1", "RATELIMIT.RETURN k LIMIT 3 EX 1"] {
+    assert_eq!(here.ask("RATELIMIT.TURN held 5").int(), 60_000);
+    for line in [
+        "RATELIMIT.ACQUIRE k LIMIT 3 EX 1",
+        "RATELIMIT.RETURN k LIMIT 3 EX 1",
+        "RATELIMIT.HOLD k EX 1",
+        "RATELIMIT.HOLD k OFF",
+    ] {
         assert!(here.ask(line).error().starts_with("READONLY "), "{line}");
         assert!(here.call(&script(line)).error().starts_with("READONLY "), "{line}");
     }
@@ -72,10 +87,10 @@ fn a_replica_answers_reads_and_refuses_writes(kind: Kind) {
         there.ask("RATELIMIT.PEEK k LIMIT 3 EX 1")
     );
     // What has expired for the replica is not there, though only the primary may delete it.
-    replica.set_clock_ms(NOON_MS + 1000);
+    replica.set_clock_ms(NOON_MS + 2001);
     assert_eq!(here.ask("RATELIMIT.PEEK k LIMIT 3 EX 1").ints(), [1, 0, 2, 3, 334, 0]);
     assert!(here.ask("RATELIMIT.INFO k").is_null());
-    assert_eq!(here.ask("DBSIZE").int(), 1);
+    assert_eq!(here.ask("DBSIZE").int(), 2);
 }
 
 fn a_client_can_wait_until_a_replica_has_its_grant(kind: Kind) {
@@ -99,23 +114,35 @@ fn a_promoted_replica_goes_on_where_the_primary_was(kind: Kind) {
     primary.kill9();
     replica.set_clock_us(AFTER_A_WHILE_US);
     new.ask("REPLICAOF NO ONE").assert_ok();
-    for (limit, peeked) in LIMITS.iter().zip(before) {
-        // PEEK says what ACQUIRE will answer.
+    for (limit, peeked) in LIMITS.iter().zip(&before) {
+        assert_eq!(&new.ask(&format!("RATELIMIT.PEEK {limit}")), peeked, "{limit}");
+    }
+    // PEEK says what ACQUIRE will answer; once a key.
+    for (limit, peeked) in LIMITS.iter().zip(before).take(6) {
         assert_eq!(new.ask(&format!("RATELIMIT.ACQUIRE {limit}")), peeked, "{limit}");
     }
 }
 
-const LIMITS: [&str; 6] = [
+const LIMITS: [&str; 12] = [
     "a LIMIT 5 EX 1",
     "b LIMIT 7 EX 3 BURST 2",
     "c LIMIT 100 EX 60 LIMIT 3 EX 1 COST 1",
     "d LIMIT 1000 EX 1 COST 170 LIMIT 9 PX 700 BURST 30",
     "e LIMIT 1 EX 3600 BURST 1",
     "{f} LIMIT 60 EX 60 BURST 1 MAXWAIT 60000",
+    // Several limits at a place, windows, and a limit in another order.
+    "a LIMIT 9 EX 2",
+    "c LIMIT 3 EX 1 COST 1 LIMIT 100 EX 60",
+    "g LIMIT 4 EX 1 STRICT",
+    "g LIMIT 9 EX 3 LIMIT 5 EX 2 STRICT",
+    "h LIMIT 40 EX 86400 ALIGN 54000 COST 1",
+    "g LIMIT 9 EX 3 MAXWAIT 500",
 ];
 
 /// When `call_for_a_while` ends: some seconds after noon.
-const AFTER_A_WHILE_US: i64 = NOON_MS * 1000 + 399 * 7_919;
+const AFTER_A_WHILE_US: i64 = NOON_MS * 1000 + (STEPS - 1) * 7_919;
+
+const STEPS: i64 = 800;
 
 /// Calls of every kind, a random but constant mixture, while time passes on the server.
 fn call_for_a_while(server: &Server) {
@@ -125,15 +152,17 @@ fn call_for_a_while(server: &Server) {
         random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
         usize::try_from((random >> 8) % n).unwrap()
     };
-    for step in 0..400 {
+    for step in 0..STEPS {
         server.set_clock_us(NOON_MS * 1000 + step * 7_919);
-        let limit = LIMITS[pick(6)];
-        let line = match pick(8) {
+        let limit = LIMITS[pick(12)];
+        let line = match pick(10) {
+            8 => format!("RATELIMIT.HOLD {} PX {}", limit.split(' ').next().unwrap(), 1 + pick(90)),
+            9 => format!("RATELIMIT.HOLD {} OFF", limit.split(' ').next().unwrap()),
             0 if !limit.contains("MAXWAIT") => format!("RATELIMIT.ACQUIRE {limit} FORCE"),
             1 | 2 if !limit.contains("MAXWAIT") => format!("RATELIMIT.RETURN {limit}"),
             _ => format!("RATELIMIT.ACQUIRE {limit}"),
         };
-        assert!(matches!(client.ask(&line).ints()[..], [_, _, _, _, _, _]), "{line}");
+        assert!(!matches!(client.ask(&line), Reply::Error(_)), "{line}");
     }
 }
 
@@ -142,6 +171,7 @@ fn assert_same_data(primary: &Server, replica: &Server) {
     let (mut there, mut here) = (primary.connect(), replica.connect());
     assert!(there.ask("DBSIZE").int() >= 4, "there is something to compare");
     assert_eq!(here.ask("DBSIZE"), there.ask("DBSIZE"));
+    assert_eq!(here.ask("DEBUG DIGEST"), there.ask("DEBUG DIGEST"));
     for limit in LIMITS {
         let key = limit.split(' ').next().unwrap();
         for command in ["GET", "PEXPIRETIME"] {

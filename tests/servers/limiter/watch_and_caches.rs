@@ -22,14 +22,18 @@ const NO_CHANGE: &[&str] = &[
     "RATELIMIT.RETURN k LIMIT 2 EX 86400 COST 0",
     "RATELIMIT.RETURN k LIMIT 1 EX 86400 COST 0 LIMIT 5 EX 5",
     "RATELIMIT.INFO k",
+    "RATELIMIT.HOLD k OFF",
+    "RATELIMIT.HOLD k EX 0",
+    "RATELIMIT.TURN k 5",
 ];
 
 /// What changes it.
 const CHANGE: &[&str] = &[
     "RATELIMIT.ACQUIRE k LIMIT 2 EX 86400 FORCE",
     "RATELIMIT.ACQUIRE k LIMIT 2 EX 86400 COST 0 LIMIT 5 EX 5",
-    // Refused, and yet: the new limit is written.
-    "RATELIMIT.ACQUIRE k LIMIT 3 EX 86400",
+    // Refused, and yet: the limit joins.
+    "RATELIMIT.ACQUIRE k LIMIT 3 EX 86400 COST 2",
+    "RATELIMIT.HOLD k PX 1",
     "RATELIMIT.RETURN k LIMIT 2 EX 86400",
     // All is given back, and the key is gone.
     "RATELIMIT.RETURN k LIMIT 2 EX 86400 COST 2",

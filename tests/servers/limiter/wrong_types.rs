@@ -22,6 +22,11 @@ const CALLS: &[&str] = &[
     "RATELIMIT.RETURN k LIMIT 100 EX 60 BURST 20",
     "RATELIMIT.RETURN k LIMIT 100 EX 60 BURST 20 COST 9223372036854775807 DUE 0",
     "RATELIMIT.INFO k",
+    "RATELIMIT.ACQUIRE k LIMIT 3 EX 1 STRICT",
+    "RATELIMIT.PEEK k LIMIT 3 EX 86400 ALIGN 0 COST 0",
+    "RATELIMIT.HOLD k EX 5",
+    "RATELIMIT.HOLD k OFF",
+    "RATELIMIT.TURN k 5",
 ];
 
 /// Commands that each leave something in `k` that is not ours.
@@ -76,6 +81,76 @@ const NEARLY: &[(&str, &str)] = &[
     ("1795640112345678900:100/60000:20\0", "a NUL"),
     ("1795640112345678900;100/60000:20", "the wrong mark"),
     ("\u{661}795640112345678900:100/60000:20", "a digit of another script"),
+    // Several limits at a place, and what their own callers used.
+    ("1795640112345678900:100/60000:20|1795640112345678900:100/60000:30", "no own times at a shared place"),
+    (
+        "1795640112345678900~1795640112346:100/60000:20|1795640112345678900:100/60000:30",
+        "one own time of two",
+    ),
+    ("1795640112345678900~1795640112346:100/60000:20", "an own time that says nothing"),
+    ("1795640112345678900~179564011234:100/60000:20", "an own time too short"),
+    ("1795640112345678900~01795640112345:100/60000:20", "an own time too long"),
+    ("1795640112345678900~:100/60000:20", "an empty own time"),
+    (
+        "1795640112345678900~1795640112346:100/60000:20|1795640112345678900~1795640112346:100/60000:20",
+        "a limit twice at a place",
+    ),
+    ("1795640112345678900~1795640112346:100/60000:20|", "half a place"),
+    ("|1795640112345678900~1795640112346:100/60000:20", "half a place in front"),
+    // A forced debt.
+    ("--1795640112345678900:100/60000:20", "two marks"),
+    ("-0000000000000000000:100/60000:20", "a forced debt of nothing"),
+    ("-1@1900000001000:3/1000:S", "a forced window"),
+    // Windows.
+    ("1@1900000001000:3/1000:s", "a small letter"),
+    ("1@1900000001000:3/1000:S5", "a number behind it"),
+    ("1@1900000001000:3/1000:S:3", "a field too many"),
+    ("1@1900000001000:3/1000:", "no kind"),
+    ("1@1900000001000:3/1000:3", "the form of a rate"),
+    ("1795640112345678900:3/1000:S", "the times of a rate"),
+    ("1@1900000001000:3/1000:A", "no offset"),
+    ("1@1900000001000:3/1000:A1000", "an offset of a period"),
+    ("1@1900000001000:3/1000:A01", "a leading zero"),
+    ("1@1900000001000:3/1000:A-1", "a sign"),
+    ("4@1900000001000:3/1000:S", "more tokens than there are"),
+    ("2@1900000001000,2+5:3/1000:S", "more tokens than there are, in two entries"),
+    ("0@1900000001000:3/1000:S", "no tokens"),
+    ("1@1900000001000,0+5:3/1000:S", "no tokens in the second entry"),
+    ("1@1900000001000,1+0:3/1000:S", "twice the same time"),
+    ("1@1900000001000,1+05:3/1000:S", "a leading zero"),
+    ("01@1900000001000:3/1000:S", "a leading zero"),
+    ("1@01900000001000:3/1000:S", "a leading zero"),
+    ("1@0000000000000:3/1000:S", "time 0"),
+    ("0@0,1+1900000001000:3/1000:S", "idle, and not"),
+    ("1@1900000001000,:3/1000:S", "an empty entry"),
+    ("1@1900000001000,1@5:3/1000:S", "a time where a gap belongs"),
+    ("1@9223372036856:3/1000:S", "a time beyond 2262"),
+    ("1@18446744073709551615,1+1:3/1000:S", "a time that wraps"),
+    ("18446744073709551617@1900000001000:3/1000:S", "a number that wraps to 1"),
+    ("1@1900000001000:1000001/1:S", "more than a token a nanosecond"),
+    ("1@1900000001000:3/3155760000001:S", "a period beyond 100 years"),
+    // Holds.
+    ("1795640112345678900:100/60000:20!", "an empty hold"),
+    ("!190000000100,1900000000000+1000", "an end too short"),
+    ("!01900000001000,1900000000000+1000", "an end too long"),
+    ("!0000000000000,1900000000000+1000", "no end"),
+    ("!9223372036855,1900000000000+1000", "an end beyond 2262"),
+    ("!1900000001000,1900000000000", "a hold of no length"),
+    ("!1900000001000,1900000000000+0", "a hold of 0 ms"),
+    ("!1900000001000,1900000000000+01000", "a leading zero"),
+    ("!1900000001000,190000000000+1000", "a beginning too short"),
+    ("!1900000001000,1900000000001+1,1900000000000+1", "not in order"),
+    ("!1900000001000,1900000000000+18446744073709551615,1900000000000+1", "a sum that wraps"),
+    ("!1900000001000,1900000000000+1000;1795640112345678900:100/60000:20", "a limit behind the hold"),
+    ("!1900000001000,1900000000000+1000!1900000001000,1900000000000+1000", "two holds"),
+    ("!!1900000001000,1900000000000+1000", "a mark too many"),
+    // What a later version might write.
+    ("1795640112345678900:100/60000:20#1", "a field behind it"),
+    ("2!1795640112345678900:100/60000:20", "a version in front"),
+    ("1@1900000001000:3/1000:W", "another kind of window"),
+    ("*1795640112345678900:100/60000:20", "another mark of a debt"),
+    ("1795640112345678900^1795640112345:100/60000:20", "another field"),
+    ("!1900000001000,1900000000000+1000?", "another field of a hold"),
 ];
 
 /// All that anybody can see of a value without changing it.
@@ -111,12 +186,12 @@ fn anything_else_is_the_wrong_type_and_stays_as_it_was(kind: Kind) {
         assert_eq!(client.ask("OBJECT ENCODING k").text(), "int");
         assert_left_alone(&mut client, number, true);
     }
-    // A state has 25 to 751 bytes. Strings of these lengths have to be looked at, which may change how the
-    // server keeps them, but nothing that anybody can read.
-    for len in [0, 1, 24, 25, 26, 44, 45, 64, 750, 751, 752, 1000, 1 << 20] {
+    // A state has 21 to 18,326 bytes. Strings of these lengths have to be looked at, which may change how the
+    // server keeps them, but nothing that anybody can read. The longest integer has 20.
+    for len in [0, 1, 20, 21, 25, 26, 44, 45, 64, 751, 1000, 18_326, 18_327, 20_000, 1 << 20] {
         for byte in [b'0', b'a', b':', 0, 0xff] {
             client.call(&args!["SET", "k", vec![byte; len]]).assert_ok();
-            let too_short_or_long = !(25..=751).contains(&len);
+            let too_short_or_long = !(21..=18_326).contains(&len);
             assert_left_alone(&mut client, &format!("{len} times {byte:#x}"), too_short_or_long);
         }
     }
@@ -124,9 +199,19 @@ fn anything_else_is_the_wrong_type_and_stays_as_it_was(kind: Kind) {
         client.call(&["SET", "k", value]).assert_ok();
         assert_left_alone(&mut client, why, false);
     }
-    let nine = ["1795640112345678900:100/60000:20"; 9].join(";");
-    client.call(&["SET", "k", &nine]).assert_ok();
-    assert_left_alone(&mut client, "nine clauses", false);
+    let nine_places = ["1795640112345678900:100/60000:20"; 9].join(";");
+    let nine_at_one = (1..=9).map(|burst| format!("1795640112345678900~1795640112346:100/60000:{burst}"));
+    let entries = (0..64).map(|_| "1+1").collect::<Vec<_>>().join(",");
+    let moves = (0..9).map(|_| ",1900000000000+1").collect::<String>();
+    for (what, value) in [
+        ("nine places", nine_places),
+        ("nine limits at a place", nine_at_one.collect::<Vec<_>>().join("|")),
+        ("65 entries", format!("1@1900000001000,{entries}:100/60000:S")),
+        ("nine holds", format!("!1900000001000{moves}")),
+    ] {
+        client.call(&["SET", "k", &value]).assert_ok();
+        assert_left_alone(&mut client, what, false);
+    }
     client.assert_in_step();
 }
 
@@ -143,7 +228,7 @@ fn a_stranger_may_do_with_our_key_as_with_any_string(kind: Kind) {
     assert_eq!(client.ask("MGET k none").array()[0].text(), state);
     assert_eq!(client.ask("STRLEN k").int(), 33);
     assert_eq!(client.ask("GETRANGE k 20 -1").text(), "10/3600000:10");
-    assert_eq!(client.ask("PTTL k").int(), 360_000);
+    assert_eq!(client.ask("PTTL k").int(), 360_000 + 60_000);
     assert_eq!(client.ask("SCAN 0").array()[1].array()[0].text(), "k");
     assert!(client.ask("MEMORY USAGE k").int() > 33);
     assert_eq!(client.ask("INCR k").error(), "ERR value is not an integer or out of range");
@@ -155,7 +240,7 @@ fn a_stranger_may_do_with_our_key_as_with_any_string(kind: Kind) {
     }
     // The next call puts the expiry right.
     assert_eq!(client.ask(ACQUIRE).ints(), [1, 0, 8, 10, 720_000, 0]);
-    assert_eq!(client.ask("PEXPIRETIME k").int(), 1_800_000_720_000);
+    assert_eq!(client.ask("PEXPIRETIME k").int(), 1_800_000_720_000 + 60_000);
     assert_eq!(client.ask("DEL k").int(), 1);
     assert_eq!(client.ask(PEEK).ints(), [1, 0, 10, 10, 0, 0]);
     client.assert_in_step();
@@ -196,7 +281,7 @@ fn what_a_stranger_has_copied_is_ours_as_well(kind: Kind) {
         let acquire = client.ask(&ACQUIRE.replace(" k ", &format!(" {key} ")));
         assert_eq!(acquire.ints(), [1, 0, 7, 10, 1_080_000, 0], "{key}");
         assert_eq!(client.ask(&format!("GET {key}")).text(), "1800001080000000000:10/3600000:10");
-        assert_eq!(client.ask(&format!("PEXPIRETIME {key}")).int(), 1_800_001_080_000);
+        assert_eq!(client.ask(&format!("PEXPIRETIME {key}")).int(), 1_800_001_080_000 + 60_000);
     }
     client.assert_in_step();
 }

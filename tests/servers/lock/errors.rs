@@ -16,7 +16,8 @@ on_every_server![
 ];
 
 const SYNTAX: &str = "ERR syntax error";
-const NUMBER: &str = "ERR value is not an integer or out of range";
+/// Of the option at fault.
+const NOT_AN_INTEGER: &str = "ERR {} is not an integer or out of range";
 const ARITY: &str = "ERR wrong number of arguments for '{}' command";
 const TIME: &str = "ERR invalid expire time in '{}' command";
 const OWNER: &str = "ERR owner must be 1 to 512 bytes";
@@ -51,33 +52,33 @@ const MISTAKES: &[(&str, &str, &str)] = &[
     ("TA", "k B PX 1000 KEEPTTL +", SYNTAX),
     ("TA", "k B PX 1000 1 +", SYNTAX),
     ("TA", "k B C PX 1000 +", SYNTAX),
-    ("TA", "k B HOLDERS 2 +", SYNTAX),
-    ("TA", "k B PX 1000 HOLDERS 2 HOLDERS 2 +", SYNTAX),
-    ("T", "k B PX 1000 HOLDERS", SYNTAX),
+    ("TA", "k B HOLDERS 2 +", "ERR the lease needs PX or EX"),
+    ("TA", "k B PX 1000 HOLDERS 2 HOLDERS 2 +", "ERR HOLDERS is said twice"),
+    ("T", "k B PX 1000 HOLDERS", "ERR HOLDERS needs a number"),
     ("T", "k B PX 1000 PX", SYNTAX),
-    ("T", "k B PX 1000 BLOCK 0", SYNTAX),
-    ("T", "k B PX 1000 BLOCK 1000", SYNTAX),
-    ("A", "k B PX 1000 HOLDERS 2", SYNTAX),
-    ("A", "k B PX 1000 HOLDERS 2 BLOCK", SYNTAX),
-    ("A", "k B BLOCK 0 HOLDERS 2", SYNTAX),
-    ("A", "k B PX 1000 BLOCK 0 BLOCK 0", SYNTAX),
-    ("TAX", "k B PX abc +", NUMBER),
-    ("TAX", "k B PX 1.5 +", NUMBER),
-    ("TAX", "k B PX 1e3 +", NUMBER),
-    ("TAX", "k B PX 0x10 +", NUMBER),
-    ("TAX", "k B PX +1 +", NUMBER),
-    ("TAX", "k B PX 01 +", NUMBER),
-    ("TAX", "k B PX -0 +", NUMBER),
-    ("TAX", "k B PX PX +", NUMBER),
-    ("TAX", "k B EX one +", NUMBER),
-    ("TAX", "k B PX 9223372036854775808 +", NUMBER),
-    ("TAX", "k B EX 18446744073709551616 +", NUMBER),
-    ("TAX", "k B PX -9223372036854775809 +", NUMBER),
-    ("TA", "k B PX 1000 HOLDERS many +", NUMBER),
-    ("TA", "k B PX 1000 HOLDERS 9223372036854775808 +", NUMBER),
-    ("A", "k B PX 1000 BLOCK soon", NUMBER),
-    ("A", "k B PX 1000 BLOCK 0.5", NUMBER),
-    ("A", "k B PX 1000 BLOCK 9223372036854775808", NUMBER),
+    ("T", "k B PX 1000 BLOCK 0", "ERR BLOCK is no option of '{}'"),
+    ("T", "k B PX 1000 BLOCK 1000", "ERR BLOCK is no option of '{}'"),
+    ("A", "k B PX 1000 HOLDERS 2", "ERR BLOCK is needed"),
+    ("A", "k B PX 1000 HOLDERS 2 BLOCK", "ERR BLOCK needs a number"),
+    ("A", "k B BLOCK 0 HOLDERS 2", "ERR the lease needs PX or EX"),
+    ("A", "k B PX 1000 BLOCK 0 BLOCK 0", "ERR BLOCK is said twice"),
+    ("TAX", "k B PX abc +", "ERR PX is not an integer or out of range"),
+    ("TAX", "k B PX 1.5 +", "ERR PX is not an integer or out of range"),
+    ("TAX", "k B PX 1e3 +", "ERR PX is not an integer or out of range"),
+    ("TAX", "k B PX 0x10 +", "ERR PX is not an integer or out of range"),
+    ("TAX", "k B PX +1 +", "ERR PX is not an integer or out of range"),
+    ("TAX", "k B PX 01 +", "ERR PX is not an integer or out of range"),
+    ("TAX", "k B PX -0 +", "ERR PX is not an integer or out of range"),
+    ("TAX", "k B PX PX +", "ERR PX is not an integer or out of range"),
+    ("TAX", "k B EX one +", "ERR EX is not an integer or out of range"),
+    ("TAX", "k B PX 9223372036854775808 +", "ERR PX is not an integer or out of range"),
+    ("TAX", "k B EX 18446744073709551616 +", "ERR EX is not an integer or out of range"),
+    ("TAX", "k B PX -9223372036854775809 +", "ERR PX is not an integer or out of range"),
+    ("TA", "k B PX 1000 HOLDERS many +", "ERR HOLDERS is not an integer or out of range"),
+    ("TA", "k B PX 1000 HOLDERS 9223372036854775808 +", "ERR HOLDERS is not an integer or out of range"),
+    ("A", "k B PX 1000 BLOCK soon", "ERR BLOCK is not an integer or out of range"),
+    ("A", "k B PX 1000 BLOCK 0.5", "ERR BLOCK is not an integer or out of range"),
+    ("A", "k B PX 1000 BLOCK 9223372036854775808", "ERR BLOCK is not an integer or out of range"),
     ("TAX", "k B PX 0 +", TIME),
     ("TAX", "k B PX -1 +", TIME),
     ("TAX", "k B EX 0 +", TIME),
@@ -203,12 +204,15 @@ fn what_the_caller_sent_is_never_echoed(kind: Kind) {
                 words.insert(place, secret);
                 words.insert(0, name.as_bytes());
                 // Behind the name of an option it is taken for its number.
-                let error = if place > 2 && place % 2 == 1 { NUMBER } else { SYNTAX };
-                assert_eq!(client.call(&words), Reply::Error(error.to_owned()), "{place}");
+                let error = match whole.get(place.wrapping_sub(1)) {
+                    Some(option @ (&"PX" | &"HOLDERS" | &"BLOCK")) => NOT_AN_INTEGER.replace("{}", option),
+                    _ => SYNTAX.to_owned(),
+                };
+                assert_eq!(client.call(&words), Reply::Error(error), "{place}");
             }
         }
         let words = [b"LOCK.EXTEND", &b"k"[..], b"A", b"PX", secret];
-        assert_eq!(client.call(&words), Reply::Error(NUMBER.to_owned()));
+        assert_eq!(client.call(&words), Reply::Error(NOT_AN_INTEGER.replace("{}", "PX")));
         let words = [b"LOCK.EXTEND", &b"k"[..], secret, secret, b"1"];
         assert_eq!(client.call(&words), Reply::Error(SYNTAX.to_owned()));
         let words = [b"LOCK.RELEASE", &b"k"[..], secret, secret];

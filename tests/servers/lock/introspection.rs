@@ -61,7 +61,7 @@ fn each_command_is_documented(kind: Kind) {
     let server = Server::start(kind);
     let mut client = server.connect();
     for (name, _, _, _, words) in COMMANDS {
-        assert_documented(&mut client, name, words);
+        assert_documented(&mut client, name, "0.1.0", words);
     }
 }
 

@@ -71,7 +71,7 @@ fn what_a_module_does_reaches_the_append_only_file(kind: Kind) {
         }
     }
     let load = format!("LOCK.LOAD k 1 A {} {} {NOON_MS}", F + 1, NOON_MS + 60_000);
-    let limit = format!("SET limit {}000000:1/1000:1 PXAT {}", NOON_MS + 2000, NOON_MS + 2000);
+    let limit = format!("SET limit {}000000:1/1000:1 XX KEEPTTL", NOON_MS + 2000);
     assert_eq!(server.aof_commands(), [load, "DEL k".into(), limit]);
 }
 

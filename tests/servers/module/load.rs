@@ -17,6 +17,8 @@ on_every_server![
     the_configuration_file_sets_it,
     a_wrong_configuration_stops_the_start_and_says_why,
     a_command_sets_it_within_its_bounds,
+    each_setting_has_its_default_and_its_bounds,
+    the_longest_debt_follows_its_setting,
     a_rewritten_configuration_keeps_it,
     it_can_be_loaded_while_the_server_runs,
     a_failed_load_leaves_the_server_as_it_was,
@@ -29,7 +31,7 @@ fn the_module_list_names_it(kind: Kind) {
     let list = server.connect().ask("MODULE LIST");
     let ours: Vec<_> = list.array().iter().filter(|module| has(module, "name", "\"sluice\"")).collect();
     assert_eq!(ours.len(), 1, "{list:?}");
-    assert!(has(ours[0], "ver", "100"), "{list:?}");
+    assert!(has(ours[0], "ver", "200"), "{list:?}");
     assert!(has(ours[0], "args", "[\"max-wait-ms\", \"5\"]"), "{list:?}");
 }
 
@@ -112,7 +114,52 @@ fn a_command_sets_it_within_its_bounds(kind: Kind) {
     assert_longest_wait(&server, 3_155_760_000_000);
     let settings = client.ask("CONFIG GET sluice.*");
     let names: BTreeSet<_> = settings.pairs().iter().map(|(name, _)| name.text().to_owned()).collect();
-    assert_eq!(names, BTreeSet::from([SETTING.to_owned(), "sluice.max-waiters".to_owned()]));
+    assert_eq!(
+        names,
+        BTreeSet::from([SETTING, "sluice.max-debt-ms", "sluice.max-waiters"].map(str::to_owned))
+    );
+}
+
+fn each_setting_has_its_default_and_its_bounds(kind: Kind) {
+    let mut server = Server::start(kind);
+    for (name, default, max) in [
+        ("max-wait-ms", 60_000_i64, 3_155_760_000_000_i64),
+        ("max-debt-ms", 3_600_000, 3_155_760_000_000),
+        ("max-waiters", 10_000, 1_000_000),
+    ] {
+        let now = |server: &Server| {
+            let setting = server.ask(&format!("CONFIG GET sluice.{name}"));
+            setting.pairs()[0].1.text().parse::<i64>().unwrap()
+        };
+        assert_eq!(now(&server), default, "{name}");
+        for value in [0, 1, max] {
+            server.ask(&format!("CONFIG SET sluice.{name} {value}")).assert_ok();
+            assert_eq!(now(&server), value, "{name}");
+        }
+        for beyond in [-1, max + 1] {
+            server.ask(&format!("CONFIG SET sluice.{name} {beyond}")).error();
+            assert_eq!(now(&server), max, "{name}");
+        }
+        server = Server::setup(kind).module_args(&format!("{name} 7")).start();
+        assert_eq!(now(&server), 7, "{name}");
+        let log = log_of_failed_start(Server::setup(kind).module_args(&format!("{name} -1")).try_start());
+        assert!(
+            log.contains(&format!("sluice does not load: {name} needs a number from 0 to {max}")),
+            "{log}"
+        );
+    }
+}
+
+fn the_longest_debt_follows_its_setting(kind: Kind) {
+    let server = Server::setup(kind).clock_ms(NOON_MS).module_args("max-debt-ms 300000").start();
+    let mut client = server.connect();
+    let force = "RATELIMIT.ACQUIRE k LIMIT 1 EX 1 COST 9999 FORCE";
+    assert_eq!(client.ask(force).ints(), [1, 300_000, 0, 1, 301_000, 0]);
+    // Never less than the longest queue.
+    client.ask("CONFIG SET sluice.max-debt-ms 0").assert_ok();
+    assert_eq!(client.ask(force).ints(), [1, 60_000, 0, 1, 61_000, 0]);
+    client.ask("CONFIG SET sluice.max-debt-ms 9000000").assert_ok();
+    assert_eq!(client.ask(force).ints(), [1, 9_000_000, 0, 1, 9_001_000, 0]);
 }
 
 fn a_rewritten_configuration_keeps_it(kind: Kind) {

@@ -1,5 +1,7 @@
 //! The module as a whole.
 
 mod compatibility;
+mod documentation;
 pub(crate) mod load;
 mod old_server;
+mod since_0_1_0;

@@ -6,11 +6,11 @@ use sluice_testing::{Client, Reply};
 
 /// The docs of a command say what every command's docs say, and show these arguments.
 #[track_caller]
-pub(crate) fn assert_documented(client: &mut Client, name: &str, arguments: &str) {
+pub(crate) fn assert_documented(client: &mut Client, name: &str, since: &str, arguments: &str) {
     let docs = docs(client, name);
     let text = |field: &str| get(&docs, field).text().to_owned();
     assert!(text("summary").len() > 20 && text("summary").ends_with('.'), "{docs:?}");
-    assert_eq!(text("since"), "0.1.0");
+    assert_eq!(text("since"), since, "{name}");
     assert!(text("complexity").starts_with("O("), "{docs:?}");
     assert_eq!(text("module"), "sluice");
     let shown: Vec<_> = get(&docs, "arguments").array().iter().map(show).collect();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use redis::FromRedisValue;
 use redis::aio::ConnectionLike;
 use tokio::time::Instant;
 
@@ -12,7 +13,7 @@ use super::lane::{Lane, Origin};
 use super::local::Engine;
 use super::locked::locked;
 use super::outage::Outage;
-use super::queue::Queue;
+use super::queue::{Queue, Terms};
 use super::refusals::Refusals;
 use super::request::Request;
 use crate::command;
@@ -20,7 +21,7 @@ use crate::decision::Decision;
 use crate::error::{Error, Result};
 use crate::limit_reply::LimitReply;
 use crate::limits::Limits;
-use crate::wire::millis;
+use crate::wire::{duration, millis};
 
 /// Limits on the keys of one server, for everything that this process sends.
 ///
@@ -50,7 +51,7 @@ pub struct Limiter<C> {
     shared: Arc<Shared<C>>,
     limits: Limits,
     max_wait: Duration,
-    deadline: Duration,
+    terms: Terms,
     outage: Outage,
 }
 
@@ -74,7 +75,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
             shared: Arc::new(Shared { connection, queue, engine, refusals }),
             limits: limits.into(),
             max_wait: Duration::from_secs(30),
-            deadline: Duration::from_millis(250),
+            terms: Terms { deadline: Duration::from_millis(250), heed_holds: false },
             outage,
         }
     }
@@ -92,13 +93,26 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
     /// been sent by then never is; what a server grants later than that lapses.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
+        self.terms.deadline = deadline;
+        self
+    }
+
+    /// Whether [`Self::acquire`] asks, when a turn is due, if a [hold](Self::hold) has moved it since it
+    /// was told, and waits again until it has come. Not unless said otherwise: whoever waits for a turn
+    /// when a hold is set then goes before the hold is over, while all who ask later are held.
+    ///
+    /// It costs one round trip that only reads for each turn that was waited for, and none for what
+    /// passes at once. If the server is out of reach when a turn is due, [`Outage::Closed`] makes that an
+    /// error; otherwise the turn is used.
+    #[must_use]
+    pub fn heed_holds(mut self, heed: bool) -> Self {
+        self.terms.heed_holds = heed;
         self
     }
 
     /// Answers from memory while a key is known to be refused, for up to `keys` keys. That spares the
-    /// server what an abuser sends. Grants are never answered from memory. A refund or a `DEL` by
-    /// somebody else is seen only when the refusal is over. Clones share it.
+    /// server what an abuser sends. Grants are never answered from memory. A refund, the end of
+    /// a hold or a `DEL` by somebody else is seen only when the refusal is over. Clones share it.
     #[must_use]
     pub fn remember_refusals(self, keys: usize) -> Self {
         locked(&self.shared.refusals).set_capacity(keys);
@@ -146,13 +160,8 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
         }
         let command = command::ratelimit_reserve(key.as_ref(), limits, max_wait);
         let lane = Lane::new(key.as_ref(), limits, Origin::Server);
-        let request = Request::new(
-            self.shared.connection.clone(),
-            Arc::clone(&self.shared.queue),
-            self.deadline,
-            command,
-            lane,
-        );
+        let (connection, queue) = (self.shared.connection.clone(), &self.shared.queue);
+        let request = Request::new(connection, Arc::clone(queue), self.terms, command, lane);
         let asked = Instant::now();
         let (decision, answered, lane) = match request.await {
             (Ok(reply), answered, lane) => {
@@ -168,7 +177,15 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
         if decision.wait().is_zero() {
             return Ok(decision);
         }
-        self.shared.queue.wait_for(lane, answered + decision.wait(), self.deadline).await;
+        let turn = queue.turn(asked, answered + decision.wait(), decision.act_at());
+        let used = queue.wait_for(lane.clone(), turn, self.terms).await;
+        if self.terms.heed_holds && lane.origin() == Origin::Server {
+            match queue.wait_out_holds(&lane, used, self.terms).await {
+                Err(error) if self.outage == Outage::Closed || !error.is_unreachable() => return Err(error),
+                Err(error) => event!(warn, "a turn is used unasked for holds", error = error),
+                Ok(()) => {}
+            }
+        }
         Ok(decision.acted(answered.elapsed()))
     }
 
@@ -180,7 +197,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
         let asked = Instant::now();
         match self.ask(command::ratelimit_acquire(key.as_ref(), self.limits)).await {
             Ok(reply) => {
-                let decision = reply.decision();
+                let decision = LimitReply::decision(&reply);
                 self.remember(key.as_ref(), asked, decision);
                 Ok(decision)
             }
@@ -190,7 +207,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
 
     /// Takes the tokens, into debt if need be, whatever [`Outage`] says: an outage is an error.
     pub async fn force(&self, key: impl AsRef<[u8]>) -> Result<Decision> {
-        let reply = self.ask(command::ratelimit_force(key.as_ref(), self.limits)).await?;
+        let reply: LimitReply = self.ask(command::ratelimit_force(key.as_ref(), self.limits)).await?;
         Ok(reply.forced())
     }
 
@@ -198,8 +215,42 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
     /// nothing to give back to. It trusts the caller: that many more may pass.
     pub async fn refund(&self, key: impl AsRef<[u8]>) -> Result<bool> {
         locked(&self.shared.refusals).forget(key.as_ref());
-        let reply = self.ask(command::ratelimit_refund(key.as_ref(), self.limits)).await?;
+        let reply: LimitReply = self.ask(command::ratelimit_refund(key.as_ref(), self.limits)).await?;
         Ok(reply.granted() == 1)
+    }
+
+    /// Holds a key, whatever [`Outage`] says: nobody acts before that time is over. A ban, or a partner
+    /// that answered 429 with `Retry-After`. What was used stays used, [`Self::try_acquire`] is refused
+    /// until the end, and [`Self::acquire`] queues behind it. Answers for how long the key is held now:
+    /// a hold only grows.
+    ///
+    /// Turns that were given before move behind the end. Those who wait for one hear of it if their
+    /// limiter is told to [`heed_holds`](Self::heed_holds).
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use sluice_client::{Limit, Limiter, Outage};
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = redis::Client::open(sluice_testing::url())?;
+    /// # let connection = client.get_multiplexed_async_connection().await?;
+    /// let partner = Limiter::new(connection, Limit::per_second(2).burst(1), Outage::Closed).heed_holds(true);
+    /// let retry_after = Duration::from_secs(20); // as the partner's 429 says
+    /// let held = partner.hold("partner:slow", retry_after).await?;
+    /// assert!(held >= retry_after);
+    /// # partner.end_hold("partner:slow").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn hold(&self, key: impl AsRef<[u8]>, time: Duration) -> Result<Duration> {
+        self.ask(command::ratelimit_hold(key.as_ref(), time)).await.map(duration)
+    }
+
+    /// Ends a hold: turns that had moved behind it come sooner by what was left of it. Whoever has asked
+    /// about a turn before sleeps as long as it was told.
+    pub async fn end_hold(&self, key: impl AsRef<[u8]>) -> Result<()> {
+        locked(&self.shared.refusals).forget(key.as_ref());
+        self.ask(command::ratelimit_end_hold(key.as_ref())).await.map(|_: i64| ())
     }
 
     /// Settles a call whose costs were estimates: `actual` are the true ones, in the order of the
@@ -234,8 +285,8 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
         Ok(())
     }
 
-    async fn ask(&self, command: redis::Cmd) -> Result<LimitReply> {
-        ask(self.shared.connection.clone(), command, self.deadline).await
+    async fn ask<R: FromRedisValue>(&self, command: redis::Cmd) -> Result<R> {
+        ask(self.shared.connection.clone(), command, self.terms.deadline).await
     }
 
     /// What the caller chose for when nobody answers; any other error stays one.
@@ -269,7 +320,8 @@ impl<C> fmt::Debug for Limiter<C> {
         f.debug_struct("Limiter")
             .field("limits", &self.limits)
             .field("max_wait", &self.max_wait)
-            .field("deadline", &self.deadline)
+            .field("deadline", &self.terms.deadline)
+            .field("heed_holds", &self.terms.heed_holds)
             .field("outage", &self.outage)
             .finish_non_exhaustive()
     }

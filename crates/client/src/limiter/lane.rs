@@ -8,6 +8,9 @@ use crate::limits::Limits;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Origin {
     Server,
+    /// The server, and a hold that was set later has moved the turn. Those who have heard of it wait
+    /// apart from those who have not.
+    Moved,
     /// This process, in an outage.
     Local,
 }
@@ -27,6 +30,11 @@ struct Common {
 impl Lane {
     pub(super) fn new(key: &[u8], limits: Limits, origin: Origin) -> Self {
         Self(Arc::new(Common { key: key.into(), limits, origin }))
+    }
+
+    /// Where those wait whose turn in this lane was moved by a hold.
+    pub(super) fn moved(&self) -> Self {
+        Self::new(self.key(), *self.limits(), Origin::Moved)
     }
 
     pub(super) fn key(&self) -> &[u8] {

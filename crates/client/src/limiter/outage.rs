@@ -17,6 +17,7 @@ pub enum Outage {
     Local {
         /// Among how many processes the limit is shared: each lets one part in so many pass, at
         /// least what one call costs at once.
+        /// Of a window, strict or aligned, that is a part of its count.
         one_of: NonZeroU32,
     },
 }

@@ -5,19 +5,30 @@ use std::collections::HashMap;
 use std::mem;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use redis::aio::ConnectionLike;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::ask::ask;
+use super::ask::{ask, ask_turn};
 use super::lane::{Lane, Origin};
 use super::local::Engine;
 use super::locked::locked;
 use super::turns::{Turn, Turns};
 use crate::command;
+use crate::error::Result;
+use crate::limit_reply::LimitReply;
+
+/// What a limiter was told that a wait goes by.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terms {
+    /// How long the server has for an answer.
+    pub(super) deadline: Duration,
+    /// Whether turns are asked about that a hold may have moved.
+    pub(super) heed_holds: bool,
+}
 
 /// All who wait in this process.
 pub(super) struct Queue<C> {
@@ -32,12 +43,12 @@ pub(super) struct Queue<C> {
 struct State {
     lanes: HashMap<Lane, InLane>,
     /// Turns on their way back to the server. An entry exists while a task sees to it.
-    returns: HashMap<Lane, Vec<Instant>>,
+    returns: HashMap<Lane, Vec<Turn>>,
 }
 
 /// Those who wait in one lane.
 struct InLane {
-    turns: Turns<oneshot::Sender<()>>,
+    turns: Turns<oneshot::Sender<Turn>>,
     /// Somebody gave up, and a task wakes those who have moved up. Until then all wake by themselves,
     /// at the turn they were granted.
     woken_by_task: bool,
@@ -47,9 +58,9 @@ impl State {
     /// Lets those go whose time has come.
     fn advance(&mut self, lane: &Lane, now: Instant) {
         let Some(InLane { turns, .. }) = self.lanes.get_mut(lane) else { return };
-        while let Some(waiter) = turns.next(now) {
+        while let Some((waiter, turn)) = turns.next(now) {
             // Nobody listens when a waiter hangs up just now, at or after its time. Its turn lapses.
-            let _ = waiter.send(());
+            let _ = waiter.send(turn);
         }
         if turns.is_empty() {
             self.lanes.remove(lane);
@@ -62,33 +73,59 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Queue<C> {
         Self { connection, engine, next_number: AtomicU64::new(0), state: Mutex::default() }
     }
 
-    /// Waits for a turn that is due at `due` or, if others give up, earlier. Dropping the future
-    /// gives the turn up.
-    pub(super) async fn wait_for(self: &Arc<Self>, lane: Lane, due: Instant, deadline: Duration) {
-        let (turn, mut called) = self.join(&lane, due);
-        let waiting = Waiting { queue: self, runtime: Handle::current(), lane, turn, deadline };
-        tokio::select! {
+    /// A turn as it was told in answer to a question: due after so long, counted from the answer.
+    pub(super) fn turn(&self, asked: Instant, due: Instant, act_at: Option<SystemTime>) -> Turn {
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        Turn { due, number, act_at, asked, told: asked }
+    }
+
+    /// Waits for a turn or, if others give up, an earlier one, and returns the one that was used.
+    /// Dropping the future gives the turn up.
+    pub(super) async fn wait_for(self: &Arc<Self>, lane: Lane, turn: Turn, terms: Terms) -> Turn {
+        let mut called = self.join(&lane, turn);
+        let waiting = Waiting { queue: self, runtime: Handle::current(), lane, turn, terms };
+        let used = tokio::select! {
             biased;
-            _ = &mut called => {}
-            () = sleep_until(due) => {}
-        }
+            used = &mut called => used.ok(),
+            () = sleep_until(turn.due) => None,
+        };
         // At the latest it goes at the turn it was granted: take it off the list.
         locked(&self.state).advance(&waiting.lane, Instant::now());
+        used.or_else(|| called.try_recv().ok()).unwrap_or(turn)
+    }
+
+    /// Asks whether a turn that is due still is, and waits again until it is: a hold that was set since
+    /// it was told has moved it. Dropping the future gives the turn up.
+    pub(super) async fn wait_out_holds(
+        self: &Arc<Self>,
+        lane: &Lane,
+        mut turn: Turn,
+        terms: Terms,
+    ) -> Result<()> {
+        loop {
+            let told = Instant::now();
+            let left = ask_turn(self.connection.clone(), lane.key(), turn.told, terms.deadline).await?;
+            if left.is_zero() {
+                return Ok(());
+            }
+            event!(debug, "a hold has moved a turn", by_ms = left.as_millis());
+            let moved = Turn { due: Instant::now() + left, told, ..turn };
+            turn = self.wait_for(lane.moved(), moved, terms).await;
+        }
     }
 
     /// A turn whose waiter is gone.
-    pub(super) fn hand_on(self: &Arc<Self>, lane: Lane, due: Instant, deadline: Duration) {
-        let (turn, _) = self.join(&lane, due);
-        drop(Waiting { queue: self, runtime: Handle::current(), lane, turn, deadline });
+    pub(super) fn hand_on(self: &Arc<Self>, lane: Lane, turn: Turn, terms: Terms) {
+        drop(self.join(&lane, turn));
+        drop(Waiting { queue: self, runtime: Handle::current(), lane, turn, terms });
     }
 
-    fn join(&self, lane: &Lane, due: Instant) -> (Turn, oneshot::Receiver<()>) {
+    fn join(&self, lane: &Lane, turn: Turn) -> oneshot::Receiver<Turn> {
         let (call, called) = oneshot::channel();
-        let turn = (due, self.next_number.fetch_add(1, Ordering::Relaxed));
         let mut state = locked(&self.state);
         let new = || InLane { turns: Turns::new(), woken_by_task: false };
         state.lanes.entry(lane.clone()).or_insert_with(new).turns.join(turn, call);
-        (turn, called)
+        called
     }
 
     /// A waiter is gone. If its time has not come, those behind it move up.
@@ -104,11 +141,10 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Queue<C> {
             waiter.runtime.spawn(Arc::clone(self).wake_in_turn(lane.clone()));
         }
         drop(state);
-        match lane.origin() {
-            Origin::Local => {
-                self.engine.give_up(lane.key(), lane.limits(), last.saturating_duration_since(now));
-            }
-            Origin::Server => self.offer_back(waiter, last),
+        match (lane.origin(), last.act_at) {
+            (Origin::Local, Some(act_at)) => self.engine.give_up(lane.key(), lane.limits(), act_at),
+            (Origin::Server | Origin::Moved, Some(_)) => self.offer_back(waiter, last),
+            (_, None) => event!(debug, "a turn lapses, because its server tells no act"),
         }
     }
 
@@ -126,14 +162,15 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Queue<C> {
     /// somebody here, whose answer came only after this turn was offered back. Then those behind move up,
     /// and it is the last turn that is to be returned. If it is somebody in another process, who has been
     /// told its time already, the turn lapses.
-    fn keep(self: &Arc<Self>, lane: &Lane, due: Instant) {
+    fn keep(self: &Arc<Self>, lane: &Lane, turn: Turn) {
         let (now, number) = (Instant::now(), self.next_number.fetch_add(1, Ordering::Relaxed));
         let mut state = locked(&self.state);
         state.advance(lane, now);
-        let Some(InLane { turns, woken_by_task }) = state.lanes.get_mut(lane).filter(|_| due > now) else {
+        let Some(InLane { turns, woken_by_task }) = state.lanes.get_mut(lane).filter(|_| turn.due > now)
+        else {
             return;
         };
-        let Some(last) = turns.move_up((due, number)) else { return };
+        let Some(last) = turns.move_up(Turn { number, ..turn }) else { return };
         if !mem::replace(woken_by_task, true) {
             tokio::spawn(Arc::clone(self).wake_in_turn(lane.clone()));
         }
@@ -142,18 +179,18 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Queue<C> {
 
     /// Returns are sent one after the other, the latest turn first: the server takes a turn back only
     /// when nobody stands behind it, and when several leave at once they stand behind each other.
-    fn offer_back(self: &Arc<Self>, waiter: &Waiting<'_, C>, due: Instant) {
+    fn offer_back(self: &Arc<Self>, waiter: &Waiting<'_, C>, turn: Turn) {
         let mut state = locked(&self.state);
         if let Some(returns) = state.returns.get_mut(&waiter.lane) {
-            returns.push(due);
+            returns.push(turn);
             return;
         }
-        state.returns.insert(waiter.lane.clone(), vec![due]);
+        state.returns.insert(waiter.lane.clone(), vec![turn]);
         drop(state);
         let mut returning = Returning {
             queue: Arc::clone(self),
             lane: waiter.lane.clone(),
-            deadline: waiter.deadline,
+            terms: waiter.terms,
             done: false,
         };
         waiter.runtime.spawn(async move { while returning.one().await {} });
@@ -164,34 +201,54 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Queue<C> {
 struct Returning<C: ConnectionLike + Clone + Send + Sync + 'static> {
     queue: Arc<Queue<C>>,
     lane: Lane,
-    deadline: Duration,
+    terms: Terms,
     done: bool,
 }
 
 impl<C: ConnectionLike + Clone + Send + Sync + 'static> Returning<C> {
     /// Returns the latest turn; false when there was none left.
     async fn one(&mut self) -> bool {
-        let Some(due) = self.latest() else { return false };
-        let left = due.saturating_duration_since(Instant::now());
-        if !left.is_zero() {
-            let command = command::ratelimit_give_up(self.lane.key(), self.lane.limits(), left);
-            match ask(self.queue.connection.clone(), command, self.deadline).await {
-                Ok(reply) => {
-                    event!(debug, "a turn was offered back", taken = reply.granted());
-                    if reply.granted() == 0 {
-                        self.queue.keep(&self.lane, due);
-                    }
-                }
+        let Some(turn) = self.latest() else { return false };
+        if turn.due > Instant::now() {
+            match self.give_up(turn).await {
+                Ok(true) => event!(debug, "a turn was given back"),
+                Ok(false) => self.queue.keep(&self.lane, turn),
                 Err(error) => event!(debug, "a turn lapses", error = error),
             }
         }
         true
     }
 
-    fn latest(&mut self) -> Option<Instant> {
+    /// Whether the server took the turn back. It knows a turn by its act; if a hold that was set since
+    /// has moved that, others seem to stand behind it.
+    async fn give_up(&self, turn: Turn) -> Result<bool> {
+        let Some(act_at) = turn.act_at else { return Ok(false) };
+        if self.taken_back(act_at).await? {
+            return Ok(true);
+        }
+        let moved = if self.terms.heed_holds { self.moved_by(turn).await? } else { Duration::ZERO };
+        Ok(!moved.is_zero() && self.taken_back(act_at + moved).await?)
+    }
+
+    async fn taken_back(&self, act_at: SystemTime) -> Result<bool> {
+        let command = command::ratelimit_give_up_at(self.lane.key(), self.lane.limits(), act_at);
+        let reply: LimitReply = ask(self.queue.connection.clone(), command, self.terms.deadline).await?;
+        Ok(reply.granted() == 1)
+    }
+
+    /// By how much a hold has moved a turn. What is asked of a turn that was told just now is what is left
+    /// of a hold; a hold that was set after this turn was told has moved it by more than that.
+    async fn moved_by(&self, turn: Turn) -> Result<Duration> {
+        let ask = |told| ask_turn(self.queue.connection.clone(), self.lane.key(), told, self.terms.deadline);
+        let moved = ask(turn.asked).await?;
+        let held = if moved.is_zero() { moved } else { ask(Instant::now()).await? };
+        Ok(if moved > held { moved } else { Duration::ZERO })
+    }
+
+    fn latest(&mut self) -> Option<Turn> {
         let mut state = locked(&self.queue.state);
         let returns = state.returns.get_mut(&self.lane)?;
-        returns.sort_unstable();
+        returns.sort_unstable_by_key(|turn| turn.act_at);
         let latest = returns.pop();
         if latest.is_none() {
             state.returns.remove(&self.lane);
@@ -217,7 +274,7 @@ struct Waiting<'a, C: ConnectionLike + Clone + Send + Sync + 'static> {
     runtime: Handle,
     lane: Lane,
     turn: Turn,
-    deadline: Duration,
+    terms: Terms,
 }
 
 impl<C: ConnectionLike + Clone + Send + Sync + 'static> Drop for Waiting<'_, C> {

@@ -9,7 +9,6 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use redis::Cmd;
 use redis::aio::ConnectionLike;
@@ -18,7 +17,7 @@ use tokio::time::Instant;
 
 use super::ask::ask;
 use super::lane::Lane;
-use super::queue::Queue;
+use super::queue::{Queue, Terms};
 use crate::error::Result;
 use crate::limit_reply::LimitReply;
 
@@ -30,24 +29,18 @@ pub(super) struct Request<C: ConnectionLike + Clone + Send + Sync + 'static> {
     /// None once it has been answered.
     waiting: Option<(Answer, Lane)>,
     queue: Arc<Queue<C>>,
-    deadline: Duration,
-    /// The runtime it was first polled on; before that nothing has been sent.
-    sent_on: Option<Handle>,
+    terms: Terms,
+    /// The runtime it was first polled on, and when; before that nothing has been sent.
+    sent_on: Option<(Handle, Instant)>,
 }
 
 impl<C: ConnectionLike + Clone + Send + Sync + 'static> Request<C> {
-    pub(super) fn new(
-        connection: C,
-        queue: Arc<Queue<C>>,
-        deadline: Duration,
-        command: Cmd,
-        lane: Lane,
-    ) -> Self {
+    pub(super) fn new(connection: C, queue: Arc<Queue<C>>, terms: Terms, command: Cmd, lane: Lane) -> Self {
         let answer = async move {
-            let reply = ask(connection, command, deadline).await;
+            let reply = ask(connection, command, terms.deadline).await;
             (reply, Instant::now())
         };
-        Self { waiting: Some((Box::pin(answer), lane)), queue, deadline, sent_on: None }
+        Self { waiting: Some((Box::pin(answer), lane)), queue, terms, sent_on: None }
     }
 }
 
@@ -56,7 +49,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Future for Request<C> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         if self.sent_on.is_none() {
-            self.sent_on = Some(Handle::current());
+            self.sent_on = Some((Handle::current(), Instant::now()));
         }
         let Some((answer, _)) = &mut self.waiting else { return Poll::Pending };
         let (reply, answered) = ready!(answer.as_mut().poll(cx));
@@ -69,16 +62,18 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Future for Request<C> {
 
 impl<C: ConnectionLike + Clone + Send + Sync + 'static> Drop for Request<C> {
     fn drop(&mut self) {
-        let (Some((answer, lane)), Some(runtime)) = (self.waiting.take(), self.sent_on.take()) else {
+        let (Some((answer, lane)), Some((runtime, asked))) = (self.waiting.take(), self.sent_on.take())
+        else {
             return;
         };
-        let (queue, deadline) = (Arc::clone(&self.queue), self.deadline);
+        let (queue, terms) = (Arc::clone(&self.queue), self.terms);
         runtime.spawn(async move {
             let (Ok(reply), answered) = answer.await else { return };
-            let wait = reply.decision().wait();
-            if !wait.is_zero() {
+            let decision = reply.decision();
+            if !decision.wait().is_zero() {
                 event!(debug, "a turn came for a caller who is gone");
-                queue.hand_on(lane, answered + wait, deadline);
+                let turn = queue.turn(asked, answered + decision.wait(), decision.act_at());
+                queue.hand_on(lane, turn, terms);
             }
         });
     }

@@ -22,12 +22,25 @@
 //! whose own turn has come may go without looking at the lists.
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::SystemTime;
 
 use tokio::time::Instant;
 
-/// When a turn is due, and a number that tells turns of one instant apart: who was granted one first has
-/// the smaller number.
-pub(super) type Turn = (Instant, u64);
+/// A time at which somebody has been told to go ahead.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Turn {
+    /// When it is due, on this process's clock.
+    pub(super) due: Instant,
+    /// Tells turns of one instant apart: who was granted one first has the smaller number.
+    pub(super) number: u64,
+    /// When it was due by the clock of whoever granted it: its name, to give it back by. `None` of a
+    /// server that does not tell.
+    pub(super) act_at: Option<SystemTime>,
+    /// When it was asked for. Holds that were set before that are in `act_at` already.
+    pub(super) asked: Instant,
+    /// When it was last asked about. Holds that were set before that are in `due` already.
+    pub(super) told: Instant,
+}
 
 /// The turns of one key and limits, with a `W` for each that waits.
 pub(super) struct Turns<W> {
@@ -49,55 +62,56 @@ impl<W> Turns<W> {
     pub(super) fn join(&mut self, turn: Turn, waiter: W) {
         let behind = self.turns.range(turn..).count();
         self.turns.insert(turn);
-        self.waiters.insert(self.waiters.len().saturating_sub(behind), (turn.1, waiter));
+        self.waiters.insert(self.waiters.len().saturating_sub(behind), (turn.number, waiter));
     }
 
-    /// Takes out those whose time has come, the first of them first.
-    pub(super) fn next(&mut self, now: Instant) -> Option<W> {
-        let (due, _) = *self.turns.first()?;
-        if due > now {
-            return None;
-        }
-        self.turns.pop_first();
-        self.waiters.pop_front().map(|(_, waiter)| waiter)
+    /// Takes out those whose time has come, the first of them first, each with the turn that it uses.
+    pub(super) fn next(&mut self, now: Instant) -> Option<(W, Turn)> {
+        self.turns.first().filter(|turn| turn.due <= now)?;
+        let turn = self.turns.pop_first()?;
+        self.waiters.pop_front().map(|(_, waiter)| (waiter, turn))
     }
 
     /// When the first turn is due.
     pub(super) fn first(&self) -> Option<Instant> {
-        self.turns.first().map(|(due, _)| *due)
+        self.turns.first().map(|turn| turn.due)
     }
 
     /// A turn that was given up could not be given back, so it can be used here. If anybody here is to go
     /// later than that, all of those move up, and the last turn is free. `None` if nobody is.
-    pub(super) fn move_up(&mut self, turn: Turn) -> Option<Instant> {
+    pub(super) fn move_up(&mut self, turn: Turn) -> Option<Turn> {
         if self.turns.last().is_none_or(|last| *last <= turn) {
             return None;
         }
         self.turns.insert(turn);
-        self.turns.pop_last().map(|(due, _)| due)
+        self.turns.pop_last()
     }
 
     /// A waiter leaves, and the last turn is free: nobody here has a use for it. `None` if the time of
     /// the waiter has come already: then there is nothing to give up. Call [`Self::next`] first.
-    pub(super) fn leave(&mut self, waiter: Turn) -> Option<Instant> {
+    pub(super) fn leave(&mut self, waiter: Turn) -> Option<Turn> {
         // A waiter is a few bytes: reading over thousands takes less than the command that gives the turn back.
-        let place = self.waiters.iter().position(|(number, _)| *number == waiter.1)?;
+        let place = self.waiters.iter().position(|(number, _)| *number == waiter.number)?;
         self.waiters.remove(place);
-        self.turns.pop_last().map(|(due, _)| due)
+        self.turns.pop_last()
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
+    use std::time::{Duration, UNIX_EPOCH};
 
     use super::*;
+
+    fn turn(due: Instant, number: u64) -> Turn {
+        Turn { due, number, act_at: Some(UNIX_EPOCH), asked: due, told: due }
+    }
 
     /// Four who wait, at 1, 2, 3 and 4 s.
     fn four(start: Instant) -> Turns<u64> {
         let mut turns = Turns::new();
         for n in 1..=4 {
-            turns.join((at(start, n), n), n);
+            turns.join(turn(at(start, n), n), n);
         }
         turns
     }
@@ -106,8 +120,13 @@ mod tests {
         start + Duration::from_secs(seconds)
     }
 
+    /// Which turn is free when the waiter leaves who came with this one.
+    fn leave(turns: &mut Turns<u64>, start: Instant, n: u64) -> Option<u64> {
+        turns.leave(turn(at(start, n), n)).map(|turn| turn.number)
+    }
+
     fn due(turns: &mut Turns<u64>, now: Instant) -> Vec<u64> {
-        std::iter::from_fn(|| turns.next(now)).collect()
+        std::iter::from_fn(|| turns.next(now)).map(|(waiter, _)| waiter).collect()
     }
 
     #[test]
@@ -122,11 +141,19 @@ mod tests {
     }
 
     #[test]
+    fn whoever_moved_up_uses_the_turn_of_the_one_ahead() {
+        let start = Instant::now();
+        let mut turns = four(start);
+        assert!(leave(&mut turns, start, 1).is_some());
+        assert_eq!(turns.next(at(start, 1)), Some((2, turn(at(start, 1), 1))));
+    }
+
+    #[test]
     fn all_behind_one_who_leaves_move_up_and_the_last_turn_is_free() {
         let start = Instant::now();
         let mut turns = four(start);
-        let freed = turns.leave((at(start, 2), 2));
-        assert_eq!(freed, Some(at(start, 4)));
+        let freed = leave(&mut turns, start, 2);
+        assert_eq!(freed, Some(4));
         assert_eq!(turns.first(), Some(at(start, 1)));
         assert_eq!(due(&mut turns, at(start, 1)), [1]);
         assert_eq!(due(&mut turns, at(start, 2)), [3]);
@@ -137,10 +164,10 @@ mod tests {
     fn the_last_who_leaves_frees_their_own_turn() {
         let start = Instant::now();
         let mut turns = four(start);
-        let freed = turns.leave((at(start, 4), 4));
-        assert_eq!(freed, Some(at(start, 4)));
+        let freed = leave(&mut turns, start, 4);
+        assert_eq!(freed, Some(4));
         for n in [1, 2, 3] {
-            assert!(turns.leave((at(start, n), n)).is_some());
+            assert!(leave(&mut turns, start, n).is_some());
         }
         assert!(turns.is_empty() && turns.turns.is_empty());
     }
@@ -150,7 +177,7 @@ mod tests {
         let start = Instant::now();
         let mut turns = four(start);
         assert_eq!(due(&mut turns, at(start, 1)), [1]);
-        assert_eq!(turns.leave((at(start, 1), 1)), None);
+        assert_eq!(leave(&mut turns, start, 1), None);
         assert_eq!(due(&mut turns, at(start, 2)), [2]);
     }
 
@@ -158,13 +185,13 @@ mod tests {
     fn whoever_comes_later_stands_behind_those_who_moved_up() {
         let start = Instant::now();
         let mut turns = four(start);
-        assert_eq!(turns.leave((at(start, 1), 1)), Some(at(start, 4)));
-        assert_eq!(turns.leave((at(start, 2), 2)), Some(at(start, 3)));
+        assert_eq!(leave(&mut turns, start, 1), Some(4));
+        assert_eq!(leave(&mut turns, start, 2), Some(3));
         // The turns at 3 and 4 s were given back, and come again, a moment earlier by other latencies;
         // the answers are read the wrong way round.
         let moment = Duration::from_millis(1);
-        turns.join((at(start, 4) - moment, 6), 6);
-        turns.join((at(start, 3) - moment, 5), 5);
+        turns.join(turn(at(start, 4) - moment, 6), 6);
+        turns.join(turn(at(start, 3) - moment, 5), 5);
         assert_eq!(due(&mut turns, at(start, 1)), [3]);
         assert_eq!(due(&mut turns, at(start, 2)), [4]);
         assert_eq!(due(&mut turns, at(start, 3)), [5]);
@@ -176,8 +203,9 @@ mod tests {
     fn a_turn_that_was_kept_moves_those_up_who_stand_behind_it() {
         let start = Instant::now();
         let mut turns = four(start);
-        assert_eq!(turns.move_up((at(start, 5), 5)), None);
-        assert_eq!(turns.move_up((start + Duration::from_millis(1500), 6)), Some(at(start, 4)));
+        assert_eq!(turns.move_up(turn(at(start, 5), 5)), None);
+        let early = turn(start + Duration::from_millis(1500), 6);
+        assert_eq!(turns.move_up(early).map(|turn| turn.due), Some(at(start, 4)));
         assert_eq!(due(&mut turns, at(start, 1)), [1]);
         assert_eq!(due(&mut turns, start + Duration::from_millis(1500)), [2]);
         assert_eq!(due(&mut turns, at(start, 2)), [3]);
@@ -190,8 +218,8 @@ mod tests {
         let start = Instant::now();
         let mut turns = four(start);
         // An answer that was read late belongs where its time puts it.
-        turns.join((start + Duration::from_millis(2500), 5), 5);
-        assert!(turns.leave((at(start, 1), 1)).is_some());
+        turns.join(turn(start + Duration::from_millis(2500), 5), 5);
+        assert!(leave(&mut turns, start, 1).is_some());
         assert_eq!(due(&mut turns, at(start, 1)), [2]);
         assert_eq!(due(&mut turns, at(start, 2)), [5]);
         assert_eq!(due(&mut turns, start + Duration::from_millis(2500)), [3]);

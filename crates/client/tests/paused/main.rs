@@ -11,6 +11,7 @@
     reason = "a test that cannot go on has to stop, and say where"
 )]
 
+mod holds;
 mod outage;
 mod server;
 mod turns;

@@ -11,16 +11,20 @@ use crate::server::FakeServer;
 /// One a second.
 const LIMIT: Limit = Limit::per_second(1);
 
-const fn ms(ms: u64) -> Duration {
+pub(crate) const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 
-fn limiter(server: &FakeServer) -> Limiter<FakeServer> {
+pub(crate) fn limiter(server: &FakeServer) -> Limiter<FakeServer> {
     Limiter::new(server.clone(), LIMIT, Outage::Closed).max_wait(ms(30_000))
 }
 
 /// Starts so many waiters, one after the other; each ends with the ms at which it went.
-async fn queue(limiter: &Limiter<FakeServer>, start: Instant, waiters: usize) -> Vec<JoinHandle<u128>> {
+pub(crate) async fn queue(
+    limiter: &Limiter<FakeServer>,
+    start: Instant,
+    waiters: usize,
+) -> Vec<JoinHandle<u128>> {
     let mut tasks = Vec::new();
     for _ in 0..waiters {
         let limiter = limiter.clone();
@@ -34,7 +38,7 @@ async fn queue(limiter: &Limiter<FakeServer>, start: Instant, waiters: usize) ->
     tasks
 }
 
-async fn times(tasks: Vec<JoinHandle<u128>>) -> Vec<u128> {
+pub(crate) async fn times(tasks: Vec<JoinHandle<u128>>) -> Vec<u128> {
     let mut times = Vec::new();
     for task in tasks {
         match task.await {
@@ -61,7 +65,7 @@ async fn one_who_gives_up_passes_the_turn_on_and_the_last_one_goes_back() {
     sleep(ms(500)).await;
     tasks[1].abort();
     sleep(ms(1)).await;
-    assert_eq!(server.returns(), ["RETURN 1 DUE 3500"], "the turn at 4 s, at 500 ms");
+    assert_eq!(server.returns(), ["RETURN 1 AT 4000"]);
     // The next one stands where the last one stood.
     let next = limiter.acquire("k");
     assert_eq!(times(tasks).await, [0, 1000, 2000, 3000]);
@@ -97,7 +101,7 @@ async fn a_turn_given_up_while_somebody_is_told_its_own_goes_to_that_one() {
     sleep(ms(100)).await;
     assert_eq!(
         server.returns(),
-        ["RETURN 0 DUE 1500", "RETURN 1 DUE 2490"],
+        ["RETURN 0 AT 2000", "RETURN 1 AT 3000"],
         "the turn at 2 s, then that at 3 s"
     );
 }
@@ -110,7 +114,7 @@ async fn the_only_one_gives_the_turn_back() {
     sleep(ms(250)).await;
     tasks[1].abort();
     sleep(ms(1)).await;
-    assert_eq!(server.returns(), ["RETURN 1 DUE 750"]);
+    assert_eq!(server.returns(), ["RETURN 1 AT 1000"]);
     assert_eq!(times(queue(&limiter, start, 1).await).await, [1000]);
 }
 
@@ -124,7 +128,7 @@ async fn when_all_give_up_all_turns_go_back() {
     sleep(ms(100)).await;
     tasks.iter().for_each(JoinHandle::abort);
     sleep(ms(200)).await;
-    let returned = server.returns().iter().filter(|line| line.starts_with("RETURN 1 DUE")).count();
+    let returned = server.returns().iter().filter(|line| line.starts_with("RETURN 1 AT")).count();
     assert_eq!(returned, 5, "{:?}", server.returns());
     server.set_latency(Duration::ZERO);
     assert_eq!(times(queue(&limiter, start, 1).await).await, [1000]);
@@ -154,8 +158,7 @@ async fn a_caller_gone_before_the_reply_hands_its_turn_on() {
     assert!(timeout(ms(40), limiter.acquire("k")).await.is_err());
     assert!(server.returns().is_empty(), "not before the reply");
     sleep(ms(61)).await;
-    // Counted from the reply: the wait was 1000 ms, and no time has passed since.
-    assert_eq!(server.returns(), ["RETURN 1 DUE 1000"]);
+    assert_eq!(server.returns(), ["RETURN 1 AT 1000"]);
     assert_eq!(times(tasks).await, [0]);
 }
 
@@ -191,7 +194,7 @@ async fn a_turn_with_another_process_behind_it_lapses_and_nothing_comes_too_earl
     sleep(ms(100)).await;
     ours[1].abort();
     sleep(ms(1)).await;
-    assert_eq!(server.returns(), ["RETURN 0 DUE 900"]);
+    assert_eq!(server.returns(), ["RETURN 0 AT 1000"]);
     assert_eq!(times(ours).await, [0]);
     assert_eq!(times(theirs).await, [2000], "they have been told their time already");
 }
@@ -209,6 +212,20 @@ async fn other_keys_limits_and_costs_are_other_queues() {
     assert_eq!(server.returns().len(), 1);
     other.abort();
     assert_eq!(times(tasks).await, [0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_error_about_a_turn_that_is_given_up_is_nobodys() {
+    let (server, start) = (FakeServer::new(), Instant::now());
+    let limiter = limiter(&server);
+    let tasks = queue(&limiter, start, 2).await;
+    server.set_clock_forward(ms(2 * 3_600_000)); // the turn was two hours ago, by its clock
+    tasks[1].abort();
+    sleep(ms(1)).await;
+    let log = server.log();
+    assert!(log.last().unwrap().starts_with("ERR AT must be the act_us of a turn"), "{log:?}");
+    assert_eq!(times(tasks).await, [0]);
+    assert!(limiter.acquire("k").await.unwrap().is_granted());
 }
 
 /// 200 waiters, each of which may give up at some time: never two within a second, in order, and

@@ -40,7 +40,7 @@ async fn limiter(client: &ClusterClient) {
     assert!(limiter.acquire("turns").await.unwrap().is_granted());
     assert!(timeout(ms(50), limiter.acquire("turns")).await.is_err());
     let start = Instant::now();
-    while connection.ratelimit_info("turns").await.unwrap()[0].reset > ms(3000) {
+    while connection.ratelimit_info("turns").await.unwrap().limits[0].reset > ms(3000) {
         assert!(start.elapsed() < ms(2000), "the turn was not given back");
         sleep(ms(10)).await;
     }

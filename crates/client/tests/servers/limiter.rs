@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use sluice_client::{AsyncSluiceCommands, Decision, Error, Limit, Limiter, Limits, Outage};
-use sluice_testing::{Kind, Server, on_both_servers};
+use sluice_testing::{Kind, Reply, Server, on_both_servers, until};
 use tokio::time::timeout;
 
 const fn ms(ms: u64) -> Duration {
@@ -15,6 +15,9 @@ on_both_servers![
     one_who_hangs_up_costs_no_turn_while_others_wait,
     the_last_turn_goes_back,
     a_call_is_settled,
+    each_kind_of_limit_lets_through_what_it_says,
+    a_hold_of_another_process_moves_those_who_heed_it,
+    a_hold_is_over_when_it_is_ended,
     a_longer_wait_than_the_server_allows_is_an_error,
     a_server_without_the_module_is_no_outage,
 ];
@@ -71,7 +74,7 @@ async fn the_last_turn_goes_back(kind: Kind) {
     tokio::time::sleep(ms(200)).await;
     let mut connection = crate::connect(&server.client()).await;
     let info = connection.ratelimit_info("k").await.unwrap();
-    assert!(info[0].reset <= ms(30_000), "{info:?}");
+    assert!(info.limits[0].reset <= ms(30_000), "{info:?}");
 }
 
 async fn a_call_is_settled(kind: Kind) {
@@ -83,11 +86,78 @@ async fn a_call_is_settled(kind: Kind) {
         assert!(limiter.try_acquire("k").await.unwrap().is_granted());
         limiter.settle("k", &actual).await.unwrap();
         let info = connection.ratelimit_info("k").await.unwrap();
-        assert!((left..left + 40).contains(&info[1].remaining), "{info:?}");
+        assert!((left..left + 40).contains(&info.limits[1].remaining), "{info:?}");
     }
     assert!(limiter.settle("k", &[1, 2, 3]).await.is_err());
     assert!(limiter.refund("k").await.unwrap());
     assert!(matches!(limiter.force("k").await.unwrap(), Decision::Forced { .. }));
+}
+
+async fn each_kind_of_limit_lets_through_what_it_says(kind: Kind) {
+    // Ten seconds before midnight in Tokyo.
+    const START_MS: i64 = (20_000 * 86_400 + 54_000 - 10) * 1000;
+    let server = Server::setup(kind).clock_ms(START_MS).tcp().start();
+    let limiter = limiter(&server, Limit::per_second(10)).await;
+    let passed = async |key: &str, limit: Limit| {
+        let limiter = limiter.with(limit);
+        let mut granted = 0;
+        while limiter.try_acquire(key).await.unwrap().is_granted() {
+            granted += 1;
+        }
+        granted
+    };
+    let (rate, strict) = (Limit::per_second(10), Limit::per_second(10).strict());
+    let day = Limit::per(10, Duration::from_secs(86_400)).aligned(Duration::from_secs(54_000));
+    for (at_ms, by_rate, by_strict, by_day) in
+        [(0, 10, 10, 10), (999, 9, 0, 0), (1000, 1, 10, 0), (10_000, 10, 10, 10)]
+    {
+        server.set_clock_ms(START_MS + at_ms);
+        let all = (passed("rate", rate).await, passed("strict", strict).await, passed("day", day).await);
+        assert_eq!(all, (by_rate, by_strict, by_day), "after {at_ms} ms");
+    }
+    let denied = limiter.with(day).try_acquire("day").await.unwrap();
+    assert_eq!(denied.retry_after(), Some(Duration::from_secs(86_400)));
+    assert_eq!(denied.seconds_to_next_token(&day.into()), Some(86_400));
+}
+
+async fn a_hold_of_another_process_moves_those_who_heed_it(kind: Kind) {
+    let server = Server::start_tcp(kind);
+    let limiter = limiter(&server, Limit::per(1, ms(600))).await;
+    let start = Instant::now();
+    assert!(limiter.acquire("k").await.unwrap().is_granted());
+    let waits = |limiter: Limiter<_>| {
+        tokio::spawn(async move {
+            assert!(limiter.acquire("k").await.unwrap().is_granted());
+            Instant::now()
+        })
+    };
+    let taken = |before: &Reply| until("the next turn is taken", || server.ask("GET k") != *before);
+    let before = server.ask("GET k");
+    let careless = waits(limiter.clone());
+    taken(&before);
+    let before = server.ask("GET k");
+    let heeding = waits(limiter.clone().heed_holds(true));
+    taken(&before);
+    let held = Instant::now();
+    assert!((3000..=3001).contains(&server.ask("RATELIMIT.HOLD k PX 3000").int()), "rounded up to whole ms");
+    let (careless, heeding) = (careless.await.unwrap(), heeding.await.unwrap());
+    assert!(careless < held + ms(3000), "{:?}", careless - held);
+    assert!(heeding >= start + ms(4200), "{:?}", heeding - start);
+    // Who comes now is behind the turn that was moved.
+    assert!(limiter.acquire("k").await.unwrap().is_granted());
+    assert!(start.elapsed() >= ms(4800), "{:?}", start.elapsed());
+}
+
+async fn a_hold_is_over_when_it_is_ended(kind: Kind) {
+    let server = Server::setup(kind).clock_ms(1_900_000_000_000).tcp().start();
+    let limiter = limiter(&server, Limit::per_second(5)).await;
+    assert_eq!(limiter.hold("k", ms(60_000)).await.unwrap(), ms(60_000));
+    let refused = limiter.try_acquire("k").await.unwrap();
+    assert_eq!(refused.retry_after(), Some(ms(60_000)));
+    assert_eq!(refused.seconds_to_next_token(limiter.limits()), Some(60));
+    limiter.end_hold("k").await.unwrap();
+    assert!(limiter.try_acquire("k").await.unwrap().is_granted());
+    limiter.end_hold("nothing").await.unwrap();
 }
 
 async fn a_longer_wait_than_the_server_allows_is_an_error(kind: Kind) {

@@ -6,28 +6,57 @@
 use std::borrow::Cow;
 use std::ffi::{CStr, CString};
 
+use super::keyword::Keyword;
 use super::names::{self, CommandName};
 use crate::limit::quota::QuotaError;
 
 /// Why a command was not carried out. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CommandError {
-    /// An unknown word, a word twice, a value missing, or no `LIMIT` at all.
+    /// An unknown word, a word too many, or words that exclude each other.
     Syntax,
-    /// Not a canonical 64-bit integer.
-    NotAnInteger,
+    /// More words than the command can have.
+    Arity,
+    /// A value is missing behind this word.
+    ValueMissing(Keyword),
+    /// What stands behind this word is not a canonical 64-bit integer.
+    NotAnInteger(Keyword),
+    /// A value that has no word in front is not one.
+    NoInteger,
+    /// This word stands before any `LIMIT`.
+    OutsideLimit(Keyword),
+    /// This word is said twice.
+    Twice(Keyword),
+    /// This word is of another command.
+    Foreign(Keyword),
+    /// There is no `LIMIT`.
+    NoLimit,
+    /// A `LIMIT` without `EX` or `PX`.
+    NoPeriod,
+    /// More than one of `PARTIAL`, `FORCE` and `MAXWAIT`.
+    Modes,
+    /// A lock without `PX` or `EX`.
+    NoLease,
+    /// `LOCK.ACQUIRE` without `BLOCK`.
+    NoBlock,
     /// `EX` or `PX` is 0, negative, or beyond 100 years.
     Time,
+    /// The time of `RATELIMIT.TURN` is negative or beyond 100 years.
+    Told,
     /// The count of a `LIMIT` is not 1 or more.
     Count,
     /// `BURST` is not 1 or more.
     Burst,
+    /// `ALIGN` is negative or beyond 100 years.
+    Align,
     /// `COST` is negative.
     Cost,
     /// `MAXWAIT` is negative or beyond 100 years.
     MaxWait,
     /// `DUE` is negative or beyond 100 years.
     Due,
+    /// `AT` is the act of no turn that there can be.
+    At,
     /// More than one token a nanosecond.
     TooFast,
     /// A full bucket would take more than 100 years to refill.
@@ -61,44 +90,86 @@ pub enum CommandError {
 }
 
 impl CommandError {
-    /// Every error.
-    pub const ALL: &'static [Self] = &[
-        Self::Syntax,
-        Self::NotAnInteger,
-        Self::Time,
-        Self::Count,
-        Self::Burst,
-        Self::Cost,
-        Self::MaxWait,
-        Self::Due,
-        Self::TooFast,
-        Self::TooSlow,
-        Self::TooManyClauses,
-        Self::NoCost,
-        Self::UnequalCosts,
-        Self::Owner,
-        Self::Holders,
-        Self::Block,
-        Self::MaxWaitSetting,
-        Self::TooManyWaiters,
-        Self::Fence,
-        Self::NotReplayed,
-        Self::WrongType,
-        Self::OutOfMemory,
-        Self::Server,
-    ];
+    /// Every error; those that name a keyword, for each that they can name.
+    pub fn all() -> impl Iterator<Item = Self> {
+        use Keyword::*;
+        let with_value = [Limit, Ex, Px, Burst, Align, Cost, MaxWait, Due, At, Holders, Block];
+        let of_a_limit = [Ex, Px, Burst, Align, Cost];
+        let once = [Burst, Cost, Due, At, Holders, Block];
+        let elsewhere = [Partial, Force, MaxWait, Due, At, Block, Holders];
+        let plain = [
+            Self::Syntax,
+            Self::Arity,
+            Self::NoInteger,
+            Self::NoLimit,
+            Self::NoPeriod,
+            Self::Modes,
+            Self::NoLease,
+            Self::NoBlock,
+            Self::Time,
+            Self::Told,
+            Self::Count,
+            Self::Burst,
+            Self::Align,
+            Self::Cost,
+            Self::MaxWait,
+            Self::Due,
+            Self::At,
+            Self::TooFast,
+            Self::TooSlow,
+            Self::TooManyClauses,
+            Self::NoCost,
+            Self::UnequalCosts,
+            Self::Owner,
+            Self::Holders,
+            Self::Block,
+            Self::MaxWaitSetting,
+            Self::TooManyWaiters,
+            Self::Fence,
+            Self::NotReplayed,
+            Self::WrongType,
+            Self::OutOfMemory,
+            Self::Server,
+        ];
+        plain
+            .into_iter()
+            .chain(with_value.map(Self::ValueMissing))
+            .chain(with_value.map(Self::NotAnInteger))
+            .chain(of_a_limit.map(Self::OutsideLimit))
+            .chain(once.map(Self::Twice))
+            .chain(elsewhere.map(Self::Foreign))
+    }
 
     /// The text as the client gets it from this command.
     pub fn text(self, command: CommandName) -> Cow<'static, CStr> {
+        let name = command.lower().to_string_lossy();
+        let written = |text: String| CString::new(text).map_or(Cow::Borrowed(c"ERR"), Cow::Owned);
         Cow::Borrowed(match self {
             Self::Syntax => c"ERR syntax error",
-            Self::NotAnInteger => c"ERR value is not an integer or out of range",
-            Self::Time => return invalid_expire_time(command),
+            Self::Arity => return written(format!("ERR wrong number of arguments for '{name}' command")),
+            Self::ValueMissing(word) => return written(format!("ERR {} needs a number", word.as_str())),
+            Self::NotAnInteger(Keyword::Limit) => c"ERR LIMIT count is not an integer or out of range",
+            Self::NotAnInteger(word) => {
+                return written(format!("ERR {} is not an integer or out of range", word.as_str()));
+            }
+            Self::NoInteger => c"ERR value is not an integer or out of range",
+            Self::OutsideLimit(word) => return written(format!("ERR {} belongs behind a LIMIT", word.as_str())),
+            Self::Twice(word) => return written(format!("ERR {} is said twice", word.as_str())),
+            Self::Foreign(word) => return written(format!("ERR {} is no option of '{name}'", word.as_str())),
+            Self::NoLimit => c"ERR a LIMIT is needed",
+            Self::NoPeriod => c"ERR LIMIT needs EX or PX",
+            Self::Modes => c"ERR only one of PARTIAL, FORCE and MAXWAIT",
+            Self::NoLease => c"ERR the lease needs PX or EX",
+            Self::NoBlock => c"ERR BLOCK is needed",
+            Self::Time => return written(format!("ERR invalid expire time in '{name}' command")),
+            Self::Told => c"ERR the time must be from 0 to 3155760000000 ms (100 years)",
             Self::Count => c"ERR LIMIT must be at least 1",
             Self::Burst => c"ERR BURST must be at least 1",
+            Self::Align => c"ERR ALIGN must be from 0 to 3155760000 s (100 years)",
             Self::Cost => c"ERR COST must not be negative",
             Self::MaxWait => c"ERR MAXWAIT must be from 0 to 3155760000000 ms (100 years)",
             Self::Due => c"ERR DUE must be from 0 to 3155760000000 ms (100 years)",
+            Self::At => c"ERR AT must be the act_us of a turn: at most an hour ago, and no later than sluice.max-wait-ms from now",
             Self::TooFast => c"ERR LIMIT is more than one token a nanosecond",
             Self::TooSlow => c"ERR BURST takes more than 100 years to refill",
             Self::TooManyClauses => c"ERR at most 8 LIMIT clauses",
@@ -121,15 +192,9 @@ impl CommandError {
 
     /// The error whose text this is, whatever command answered it; `None` for what is none of ours.
     pub fn recognise(text: &str) -> Option<Self> {
-        let is =
-            |error: &&Self| names::ALL.iter().any(|name| error.text(*name).to_bytes() == text.as_bytes());
-        Self::ALL.iter().find(is).copied()
+        Self::all()
+            .find(|error| names::ALL.iter().any(|name| error.text(*name).to_bytes() == text.as_bytes()))
     }
-}
-
-fn invalid_expire_time(command: CommandName) -> Cow<'static, CStr> {
-    let text = format!("ERR invalid expire time in '{}' command", command.lower().to_string_lossy());
-    CString::new(text).map_or(Cow::Borrowed(c"ERR invalid expire time"), Cow::Owned)
 }
 
 impl From<QuotaError> for CommandError {
@@ -140,6 +205,7 @@ impl From<QuotaError> for CommandError {
             QuotaError::Burst => Self::Burst,
             QuotaError::TooFast => Self::TooFast,
             QuotaError::TooSlow => Self::TooSlow,
+            QuotaError::Align => Self::Align,
         }
     }
 }
@@ -157,9 +223,9 @@ mod tests {
 
     #[test]
     fn every_text_is_known_again_and_no_other() {
-        for error in CommandError::ALL {
+        for error in CommandError::all() {
             for name in names::ALL {
-                assert_eq!(CommandError::recognise(error.text(*name).to_str().unwrap()), Some(*error));
+                assert_eq!(CommandError::recognise(error.text(*name).to_str().unwrap()), Some(error));
             }
         }
         assert_eq!(CommandError::recognise("ERR no such key"), None);
@@ -171,6 +237,8 @@ mod tests {
             (CommandError::MaxWait, MAX_MS),
             (CommandError::Due, MAX_MS),
             (CommandError::Block, MAX_MS),
+            (CommandError::Told, MAX_MS),
+            (CommandError::Align, crate::limit::quota::MAX_OFFSET_S),
             (CommandError::TooManyClauses, MAX_CLAUSES as u64),
             (CommandError::Owner, MAX_OWNER_LEN as u64),
             (CommandError::Holders, MAX_HOLDERS as u64),

@@ -11,7 +11,9 @@
 //! The owner comes first; the options behind it may stand in any order, each once.
 
 use super::error::CommandError;
-use super::words::{at_least, encode_number, encode_option, folded, integer, millis};
+use super::keyword::Keyword;
+use super::words::{at_least, encode_number, encode_option, integer, millis, time};
+use crate::digits;
 use crate::lock::{Claim, Holder, Lock, MAX_HOLDERS, is_owner};
 use crate::time::Millis;
 
@@ -20,7 +22,7 @@ pub fn parse_try<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Claim<'a>,
     let (owner, options) = Options::parse(words)?;
     match options.block {
         None => options.claim(owner),
-        Some(_) => Err(CommandError::Syntax),
+        Some(_) => Err(CommandError::Foreign(Keyword::Block)),
     }
 }
 
@@ -28,16 +30,17 @@ pub fn parse_try<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Claim<'a>,
 /// 0 has no limit.
 pub fn parse_acquire<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<(Claim<'a>, Millis), CommandError> {
     let (owner, options) = Options::parse(words)?;
-    let block = options.block.ok_or(CommandError::Syntax)?;
-    Ok((options.claim(owner)?, block))
+    let claim = options.claim(owner)?;
+    Ok((claim, options.block.ok_or(CommandError::NoBlock)?))
 }
 
 /// Parses what follows the key in `LOCK.EXTEND`: the owner, and what its lease shall be.
 pub fn parse_extend<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<(&'a [u8], Millis), CommandError> {
     let (owner, options) = Options::parse(words)?;
     match options {
-        Options { lease: Some(lease), holders: None, block: None } => Ok((owner, lease)),
-        _ => Err(CommandError::Syntax),
+        Options { holders: Some(_), .. } => Err(CommandError::Foreign(Keyword::Holders)),
+        Options { block: Some(_), .. } => Err(CommandError::Foreign(Keyword::Block)),
+        Options { lease, .. } => Ok((owner, lease.ok_or(CommandError::NoLease)?)),
     }
 }
 
@@ -52,13 +55,18 @@ pub fn parse_release<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<&'
 
 /// Parses what follows the key in `LOCK.LOAD`: a whole lock.
 pub fn parse_load<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<Lock, CommandError> {
-    let count = at_least(1, integer(&mut words)?, CommandError::Holders)?;
+    let number = |words: &mut dyn Iterator<Item = &'a [u8]>| {
+        let word = words.next().ok_or(CommandError::Syntax)?;
+        let value = digits::parse_i64(word).map_err(|_| CommandError::NoInteger)?;
+        u64::try_from(value).map_err(|_| CommandError::NoInteger)
+    };
+    let count = usize::try_from(number(&mut words)?).unwrap_or(usize::MAX).min(MAX_HOLDERS);
     let mut holders = Vec::new();
-    for _ in 0..usize::try_from(count).map_or(MAX_HOLDERS, |count| count.min(MAX_HOLDERS)) {
+    for _ in 0..count {
         let owner = parse_owner(&mut words)?;
-        let mut number = || at_least(0, integer(&mut words)?, CommandError::NotAnInteger);
-        let (fence, deadline_ms, acquired_ms) = (number()?, number()?, number()?);
-        holders.push(Holder::new(owner, fence, deadline_ms, acquired_ms).ok_or(CommandError::NotAnInteger)?);
+        let (fence, deadline_ms, acquired_ms) =
+            (number(&mut words)?, number(&mut words)?, number(&mut words)?);
+        holders.push(Holder::new(owner, fence, deadline_ms, acquired_ms).ok_or(CommandError::NoInteger)?);
     }
     match (words.next(), Lock::from_holders(holders)) {
         (None, Some(lock)) => Ok(lock),
@@ -69,22 +77,22 @@ pub fn parse_load<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<Lock,
 /// Calls `word` with each word that [`parse_try`] reads back as `claim`.
 pub fn encode_try(claim: &Claim<'_>, mut word: impl FnMut(&[u8])) {
     word(claim.owner);
-    encode_option(b"PX", claim.lease.get(), &mut word);
+    encode_option(Keyword::Px, claim.lease.get(), &mut word);
     if claim.holders != 1 {
-        encode_option(b"HOLDERS", claim.holders as u64, &mut word);
+        encode_option(Keyword::Holders, claim.holders as u64, &mut word);
     }
 }
 
 /// Calls `word` with each word that [`parse_acquire`] reads back.
 pub fn encode_acquire(claim: &Claim<'_>, block: Millis, mut word: impl FnMut(&[u8])) {
     encode_try(claim, &mut word);
-    encode_option(b"BLOCK", block.get(), &mut word);
+    encode_option(Keyword::Block, block.get(), &mut word);
 }
 
 /// Calls `word` with each word that [`parse_extend`] reads back.
 pub fn encode_extend(owner: &[u8], lease: Millis, mut word: impl FnMut(&[u8])) {
     word(owner);
-    encode_option(b"PX", lease.get(), &mut word);
+    encode_option(Keyword::Px, lease.get(), &mut word);
 }
 
 /// Calls `word` with each word that [`parse_load`] reads back as `lock`.
@@ -131,36 +139,26 @@ struct Options {
     block: Option<Millis>,
 }
 
-const PX: u64 = folded(b"PX");
-const EX: u64 = folded(b"EX");
-const BLOCK: u64 = folded(b"BLOCK");
-const HOLDERS: u64 = folded(b"HOLDERS");
-
 impl Options {
     fn parse<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<(&'a [u8], Self), CommandError> {
         let owner = parse_owner(&mut words)?;
         let mut options = Self::default();
         while let Some(word) = words.next() {
-            let time = CommandError::Time;
-            match folded(word) {
-                PX if options.lease.is_none() => {
-                    let ms = at_least(1, integer(&mut words)?, time)?;
-                    options.lease = Some(millis(Some(ms), time)?);
+            let keyword = Keyword::of(word).ok_or(CommandError::Syntax)?;
+            match keyword {
+                Keyword::Px | Keyword::Ex if options.lease.is_none() => {
+                    options.lease = Some(time(keyword, &mut words)?);
                 }
-                EX if options.lease.is_none() => {
-                    let seconds = at_least(1, integer(&mut words)?, time)?;
-                    options.lease = Some(millis(seconds.checked_mul(1_000), time)?);
-                }
-                BLOCK if options.block.is_none() => {
-                    let ms = at_least(0, integer(&mut words)?, CommandError::Block)?;
+                Keyword::Block if options.block.is_none() => {
+                    let ms = at_least(0, integer(keyword, &mut words)?, CommandError::Block)?;
                     options.block = Some(millis(Some(ms), CommandError::Block)?);
                 }
-                HOLDERS if options.holders.is_none() => {
-                    let n = at_least(1, integer(&mut words)?, CommandError::Holders)?;
-                    let n = usize::try_from(n).map_err(|_| CommandError::Holders)?;
-                    options.holders =
-                        Some(if n <= MAX_HOLDERS { n } else { return Err(CommandError::Holders) });
+                Keyword::Holders if options.holders.is_none() => {
+                    let n = at_least(1, integer(keyword, &mut words)?, CommandError::Holders)?;
+                    let n = usize::try_from(n).ok().filter(|n| *n <= MAX_HOLDERS);
+                    options.holders = Some(n.ok_or(CommandError::Holders)?);
                 }
+                Keyword::Block | Keyword::Holders => return Err(CommandError::Twice(keyword)),
                 _ => return Err(CommandError::Syntax),
             }
         }
@@ -168,7 +166,7 @@ impl Options {
     }
 
     fn claim<'a>(&self, owner: &'a [u8]) -> Result<Claim<'a>, CommandError> {
-        let lease = self.lease.ok_or(CommandError::Syntax)?;
+        let lease = self.lease.ok_or(CommandError::NoLease)?;
         Ok(Claim { owner, lease, holders: self.holders.unwrap_or(1) })
     }
 }
@@ -203,33 +201,33 @@ mod tests {
     fn every_mistake_has_its_error() {
         use CommandError::*;
         for (text, error) in [
-            ("me", Syntax),
-            ("me PX", Syntax),
+            ("me", NoLease),
+            ("me PX", ValueMissing(Keyword::Px)),
             ("me PX 1 EX 1", Syntax),
             ("me PX 1 PX 1", Syntax),
-            ("me PX 1 HOLDERS", Syntax),
-            ("me PX 1 HOLDERS 1 HOLDERS 1", Syntax),
-            ("me PX 1 BLOCK 1", Syntax),
+            ("me PX 1 HOLDERS", ValueMissing(Keyword::Holders)),
+            ("me PX 1 HOLDERS 1 HOLDERS 1", Twice(Keyword::Holders)),
+            ("me PX 1 BLOCK 1", Foreign(Keyword::Block)),
             ("me PX 1 NX", Syntax),
             (" PX 1", Owner),
             ("me PX 0", Time),
             ("me PX -1", Time),
             ("me PX 3155760000001", Time),
             ("me EX 9223372036854775807", Time),
-            ("me PX abc", NotAnInteger),
-            ("me PX 1.5", NotAnInteger),
-            ("me PX 9223372036854775808", NotAnInteger),
+            ("me PX abc", NotAnInteger(Keyword::Px)),
+            ("me PX 1.5", NotAnInteger(Keyword::Px)),
+            ("me PX 9223372036854775808", NotAnInteger(Keyword::Px)),
             ("me PX 1 HOLDERS 0", Holders),
             ("me PX 1 HOLDERS 1025", Holders),
             ("me PX 1 HOLDERS -1", Holders),
         ] {
             assert_eq!(parse_try(words(text)), Err(error), "{text}");
         }
-        assert_eq!(parse_acquire(words("me PX 1")), Err(Syntax));
+        assert_eq!(parse_acquire(words("me PX 1")), Err(NoBlock));
         assert_eq!(parse_acquire(words("me PX 1 BLOCK -1")), Err(Block));
         assert_eq!(parse_acquire(words("me PX 1 BLOCK 3155760000001")), Err(Block));
-        assert_eq!(parse_acquire(words("me PX 1 BLOCK 1 BLOCK 1")), Err(Syntax));
-        assert_eq!(parse_extend(words("me PX 1 HOLDERS 1")), Err(Syntax));
+        assert_eq!(parse_acquire(words("me PX 1 BLOCK 1 BLOCK 1")), Err(Twice(Keyword::Block)));
+        assert_eq!(parse_extend(words("me PX 1 HOLDERS 1")), Err(Foreign(Keyword::Holders)));
         assert_eq!(parse_release(words("me now")), Err(Syntax));
         assert_eq!(parse_try([&b"x".repeat(513)[..], b"PX", b"1"].into_iter()), Err(Owner));
     }

@@ -4,12 +4,14 @@
 //! | file | duty |
 //! |---|---|
 //! | [`ratelimit`], [`lock`] | the words of each family |
+//! | [`keyword`] | the keywords of all commands |
 //! | `words` | how single words are read and written |
 //! | [`names`] | the commands |
 //! | [`settings`] | the settings, with their defaults and bounds |
 //! | [`error`] | every error that a command can answer |
 
 pub mod error;
+pub mod keyword;
 pub mod lock;
 pub mod names;
 pub mod ratelimit;

@@ -50,6 +50,10 @@ names! {
     RATELIMIT_RETURN = c"ratelimit.return", c"RATELIMIT.RETURN";
     /// Shows the stored limits of a key.
     RATELIMIT_INFO = c"ratelimit.info", c"RATELIMIT.INFO";
+    /// Lets nobody act before an instant.
+    RATELIMIT_HOLD = c"ratelimit.hold", c"RATELIMIT.HOLD";
+    /// Says whether a turn still stands.
+    RATELIMIT_TURN = c"ratelimit.turn", c"RATELIMIT.TURN";
     /// Takes a lock if it is free.
     LOCK_TRY = c"lock.try", c"LOCK.TRY";
     /// Takes a lock, or waits for it.

@@ -21,9 +21,13 @@ pub struct NumberSetting {
 pub const MAX_WAIT_MS: NumberSetting =
     NumberSetting { name: c"max-wait-ms", default: 60_000, min: 0, max: MAX_MS as i64 };
 
+/// The longest debt beyond a full bucket that `FORCE` may leave, in ms.
+pub const MAX_DEBT_MS: NumberSetting =
+    NumberSetting { name: c"max-debt-ms", default: 3_600_000, min: 0, max: MAX_MS as i64 };
+
 /// How many clients may wait for one lock.
 pub const MAX_WAITERS: NumberSetting =
     NumberSetting { name: c"max-waiters", default: 10_000, min: 0, max: 1_000_000 };
 
 /// Every setting.
-pub const ALL: &[NumberSetting] = &[MAX_WAIT_MS, MAX_WAITERS];
+pub const ALL: &[NumberSetting] = &[MAX_WAIT_MS, MAX_DEBT_MS, MAX_WAITERS];

@@ -2,17 +2,13 @@
 
 use arrayvec::ArrayVec;
 
-use super::bucket::Bucket;
 use super::quota::Quota;
 use crate::time::Millis;
 
-/// How many `LIMIT` clauses a key can have.
+/// How many `LIMIT` clauses a call can have, and how many limits a key knows.
 pub const MAX_CLAUSES: usize = 8;
 
-/// The state of a key: a bucket for each clause, in order.
-pub type Buckets = ArrayVec<Bucket, MAX_CLAUSES>;
-
-/// The clauses of a call, in order: clause i meets bucket i.
+/// The clauses of a call, in order.
 pub type Clauses = ArrayVec<Clause, MAX_CLAUSES>;
 
 /// One `LIMIT` of a call.
@@ -27,17 +23,14 @@ pub struct Clause {
 /// What to do when the tokens are not all there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Mode {
+    /// Refuse.
+    Plain,
     /// Refuse, unless they will be there within this time: then take them now, and sleep.
     Wait(Millis),
     /// Take as many as there are, the same number of every clause.
     Partial,
     /// Take them all, into debt if need be.
     Force,
-}
-
-impl Mode {
-    /// Refuse: the plain call.
-    pub const PLAIN: Self = Self::Wait(Millis::ZERO);
 }
 
 /// What `ACQUIRE` and `PEEK` ask.
@@ -49,14 +42,51 @@ pub struct Acquire {
     pub mode: Mode,
 }
 
+impl Acquire {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self { clauses: Clauses::new_const(), mode: Mode::Plain }
+    }
+}
+
+impl Default for Acquire {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 /// What `RETURN` asks.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct GiveBack {
     /// At least one, at least one with a cost.
     pub clauses: Clauses,
-    /// `None`: a refund. Otherwise a reservation is given up whose turn is due in this time, and
-    /// tokens go back only if nobody stands behind it.
-    pub due: Option<Millis>,
+    /// Why they are given back.
+    pub why: Why,
+}
+
+impl GiveBack {
+    /// Nothing yet.
+    pub const fn new() -> Self {
+        Self { clauses: Clauses::new_const(), why: Why::Refund }
+    }
+}
+
+impl Default for GiveBack {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// Why tokens are given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The call cost less than was charged.
+    Refund,
+    /// A reservation is given up whose turn is due in this time. Tokens go back only if nobody
+    /// stands behind it.
+    DueIn(Millis),
+    /// The same, of a reservation whose act was told as this instant, in unix us.
+    ActAt(u64),
 }
 
 /// The six integers that the caller is told.
@@ -81,9 +111,11 @@ pub struct Reply {
 pub enum Change {
     /// Leave it as it is.
     Keep,
-    /// Store the buckets, to expire at [`expires_at_ms`](super::gcra::expires_at_ms).
+    /// Store it: nothing but the times of its rates differs from what was read.
+    WriteTimes,
+    /// Store it.
     Write,
-    /// Delete the key: every bucket is full.
+    /// Delete the key: everything is full, and nothing is held.
     Delete,
 }
 
@@ -92,11 +124,27 @@ pub enum Change {
 pub struct Verdict {
     /// What the caller is told.
     pub reply: Reply,
+    /// When the caller acts, in unix us rounded up; 0 unless granted with [`Mode::Wait`].
+    pub act_us: i64,
     /// What is to become of the state.
     pub change: Change,
-    /// The state to be stored differs from what was there by more than the call: a limit had
-    /// changed, or a tat stood further ahead than any queue can.
+    /// What happened beside the decision, for the counters.
+    pub notes: Notes,
+}
+
+/// What happened beside a decision.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Notes {
+    /// Something stood further ahead than any queue, debt or hold can, and was cut.
     pub repaired: bool,
+    /// How many limits joined beside others.
+    pub mixed: u32,
+    /// How many limits had to go because a key knows at most [`MAX_CLAUSES`].
+    pub forgotten: u32,
+    /// Part of a forced cost was forgiven.
+    pub debt_cut: bool,
+    /// Refused, and only a hold was waited for.
+    pub held: bool,
 }
 
 /// `wait_ms` of a call that can never be granted.

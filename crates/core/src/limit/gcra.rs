@@ -1,6 +1,7 @@
-//! The decision: the generic cell rate algorithm over all clauses of a call, all or nothing.
+//! The decision: the generic cell rate algorithm over all limits of a call, all or nothing.
 //!
-//! With `now` in ns, for each clause with a cost (see [`super::bucket`] for debts and units):
+//! With `now` in ns, for each clause with a cost (see [`super::bucket`] for debts and units, and
+//! [`super::window`] for the other kind of limit):
 //!
 //! ```text
 //! full = burst * period_ns / count                      a bucket's worth of time
@@ -9,40 +10,99 @@
 //! ```
 //!
 //! The call is granted when the longest wait is within what the caller allows (nothing, unless
-//! `MAXWAIT`), or by `FORCE`. The caller then *acts* at `now + longest wait`. The clause that
-//! decided is charged from its own tat; every other clause is charged at the act, because charged
+//! `MAXWAIT`), or by `FORCE`. The caller then *acts* at `now + longest wait`. The limit that
+//! decided is charged from its own tat; every other one is charged at the act, because charged
 //! at the call it would have refilled by the time the act comes, and would let too many through.
 //!
-//! Each function takes the stored buckets, changes them in place to what should be stored, and
+//! While the key is held, all of this is seen from the end of the hold, and what is left of the
+//! hold is added to every time that is answered.
+//!
+//! Each function takes the stored state, changes it in place to what should be stored, and
 //! says by [`Change`] whether that is to be stored at all.
 
-use arrayvec::ArrayVec;
-
-use super::bucket::{Bucket, Standing, ceil_ms, div_rem};
-use super::call::{
-    Acquire, Buckets, Change, Clause, Clauses, GiveBack, MAX_CLAUSES, Mode, NEVER, Reply, Verdict,
-};
-use super::quota::{Quota, units};
-use crate::time::{Millis, Nanos};
+use super::bounds::Bounds;
+use super::call::{Acquire, Change, Clause, Clauses, Mode, NEVER, Notes, Reply, Verdict};
+use super::meter::{Gauge, Meter};
+use super::places::{self, Seats};
+use super::span::Span;
+use super::state::State;
+use crate::time::Nanos;
 
 /// Takes tokens, or says how long until they are there.
 ///
-/// `max_wait` is the server's setting: no queue is longer than that, so a tat beyond it is cut
-/// back. A refusal leaves the state alone unless it had to be repaired.
-pub fn acquire(call: &Acquire, buckets: &mut Buckets, now: Nanos, max_wait: Millis) -> Verdict {
-    let repaired = bring_up_to_date(&call.clauses, buckets, now, max_wait);
-    let refuse = |index, wait_ms, buckets: &Buckets| {
-        let reply = reply(buckets, index, 0, wait_ms, now);
-        let repaired = repaired && !all_full(buckets, now);
-        let change = if repaired { Change::Write } else { Change::Keep };
-        Verdict { reply, change, repaired }
-    };
+/// A refusal leaves the state alone, unless something had to be cut, or a limit joined that counts
+/// something as used.
+pub fn acquire(call: &Acquire, state: &mut State, now: Nanos, bounds: &Bounds) -> Verdict {
+    if let Some(verdict) = one_rate(call, state, now, bounds) {
+        return verdict;
+    }
+    let repaired = state.cut(now, bounds);
+    if state.is_laid_out_as(&call.clauses) {
+        for clause in call.clauses.iter().skip(state.meters.len()) {
+            let place = state.meters.len() as u8;
+            state.meters.push(Meter::idle(clause.quota, place));
+        }
+        decide(call, state, bounds, &Sight::<true>::new(state, now, repaired))
+    } else {
+        let mut sight = Sight::<false>::new(state, now, repaired);
+        let arranged = places::arrange(&call.clauses, state, sight.key_time, bounds);
+        sight.seats = arranged.seats;
+        sight.mixed = arranged.mixed;
+        sight.joined_with_debt = arranged.joined_with_debt;
+        decide(call, state, bounds, &sight)
+    }
+}
 
-    // How many tokens of every clause PARTIAL takes; the others take each clause's own cost.
+/// The most common call, straight through what [`decide`] says in general: one rate, which is the one that is stored
+/// and stands alone, with nothing to cut. `None` for every other.
+#[inline(always)]
+fn one_rate(call: &Acquire, state: &mut State, now: Nanos, bounds: &Bounds) -> Option<Verdict> {
+    let (is_mixed, stored) = (state.is_mixed, state.stored);
+    let (Mode::Plain, [clause]) = (call.mode, call.clauses.as_slice()) else { return None };
+    let [Meter { gauge: Gauge::Bucket(bucket), .. }] = state.meters.as_mut_slice() else { return None };
+    let quota = &clause.quota;
+    let is_common = !is_mixed
+        && bucket.quota() == quota
+        && (1..=quota.burst()).contains(&clause.cost)
+        && bucket.debt(now) <= bounds.queued(quota);
+    if !is_common {
+        return None;
+    }
+    let wait = bucket.wait(now, clause.cost);
+    let granted = wait.is_nothing();
+    if granted {
+        bucket.charge(now, 0, clause.cost, true);
+    }
+    let reply = Reply {
+        granted: i64::from(granted),
+        wait_ms: wait.ceil_ms(),
+        remaining: bucket.remaining(now) as i64, // at most burst, which is below 2^63
+        burst: quota.burst() as i64,
+        reset_ms: bucket.reset(now).ceil_ms(),
+        index: 0,
+    };
+    let change = match (granted, stored) {
+        (false, _) => Change::Keep,
+        (true, 1) => Change::WriteTimes,
+        (true, _) => Change::Write,
+    };
+    Some(Verdict { reply, act_us: 0, change, notes: Notes::default() })
+}
+
+/// Compiled twice: the common case has neither seats to look up nor a hold to add.
+fn decide<const PLAIN: bool>(
+    call: &Acquire,
+    state: &mut State,
+    bounds: &Bounds,
+    sight: &Sight<PLAIN>,
+) -> Verdict {
+    let mut notes = Notes { repaired: sight.repaired, mixed: sight.mixed, ..Notes::default() };
+
+    // How many tokens of every limit PARTIAL takes; the others take each clause's own cost.
     let portion = match call.mode {
-        Mode::Partial => Some(fitting(&call.clauses, buckets, now)),
-        Mode::Wait(_) => match beyond_burst(&call.clauses) {
-            Some(index) => return refuse(index, NEVER, buckets),
+        Mode::Partial => Some(fitting(call, state, sight)),
+        Mode::Plain | Mode::Wait(_) => match beyond_burst(&call.clauses) {
+            Some(index) => return refuse(call, state, sight, bounds, notes, index, NEVER),
             None => None,
         },
         Mode::Force => None,
@@ -52,138 +112,183 @@ pub fn acquire(call: &Acquire, buckets: &mut Buckets, now: Nanos, max_wait: Mill
         None => clause.cost,
     };
 
-    let Some(longest) = longest_wait(&call.clauses, buckets, now, tokens) else {
-        // A PEEK without costs: what is there now.
-        let index = fewest_remaining(buckets.iter().take(call.clauses.len()).enumerate(), now);
-        return Verdict { reply: reply(buckets, index, 1, 0, now), change: Change::Keep, repaired };
+    let longest = match call.mode {
+        Mode::Force => force(call, state, sight, bounds, &mut notes),
+        _ => longest(&call.clauses, |index, clause| {
+            sight.meter(index, state).map(|meter| meter.wait(sight.key_time, tokens(clause)))
+        }),
     };
+    let Some(Longest { index, wait }) = longest else {
+        // A PEEK without costs: what is there now.
+        let index = fewest_remaining(0..call.clauses.len(), state, sight);
+        let held_ms = Span::ns(sight.held_ns()).ceil_ms();
+        let reply = sight.reply(state, index, i64::from(held_ms == 0), held_ms);
+        return Verdict { reply, act_us: 0, change: Change::Keep, notes };
+    };
+    let total = wait.plus_ns(sight.held_ns());
     let granted = match call.mode {
-        Mode::Wait(limit) => longest.units <= units(limit, longest.count),
-        Mode::Partial => longest.units == 0,
+        Mode::Plain | Mode::Partial => total.is_nothing(),
+        Mode::Wait(limit) => !total.is_longer_than(Span::ns(limit.as_nanos())),
         Mode::Force => true,
     };
     if !granted {
-        return refuse(longest.index, longest.ceil_ms(), buckets);
+        notes.held = wait.is_nothing();
+        let index = if notes.held { fewest_left(&call.clauses, state, sight) } else { index };
+        return refuse(call, state, sight, bounds, notes, index, total.ceil_ms());
     }
 
-    let act_ns = if call.mode == Mode::Force { 0 } else { longest.ceil_ns() };
-    let charged = call.clauses.iter().zip(buckets.iter_mut()).enumerate();
-    for (index, (clause, bucket)) in charged.filter(|(_, (clause, _))| clause.cost > 0) {
-        let debt = bucket.debt(now);
-        let at_the_act = act_ns * u128::from(clause.quota.count());
-        let base = if index == longest.index { debt } else { debt.max(at_the_act) };
-        let mut debt = base + u128::from(tokens(clause)) * clause.quota.token();
-        if call.mode == Mode::Force {
-            debt = debt.min(bucket.debt_cap(max_wait));
-        }
-        bucket.set_debt(now, debt);
-    }
-
-    let index = if longest.units > 0 { longest.index } else { fewest_left(&call.clauses, buckets, now) };
-    let granted = portion.map_or(1, |n| n as i64);
-    let reply = reply(buckets, index, granted, longest.ceil_ms(), now);
-    drop_full_tail(buckets, call.clauses.len(), now);
-    Verdict { reply, change: Change::Write, repaired }
-}
-
-/// Gives tokens back. Never makes a bucket more than full; on an idle key it does nothing.
-///
-/// With `due`, a reservation is given up: it gives back only if nobody stands behind it in any
-/// limit of the key, `tat - full <= now + due`. Otherwise the turn lapses (granted 0), as those
-/// behind have been told their times already.
-pub fn give_back(call: &GiveBack, buckets: &mut Buckets, now: Nanos, max_wait: Millis) -> Verdict {
-    let repaired = bring_up_to_date(&call.clauses, buckets, now, max_wait);
-    let charged = |(clause, _): &(&Clause, &mut Bucket)| clause.cost > 0;
-    // In every bucket, charged or not: those behind wait for one clause and are charged at their
-    // act in all of theirs, so only the clause that they wait for shows how late that is.
-    let nobody_behind =
-        |bucket: &Bucket, due| bucket.debt(now) <= bucket.quota().full() + units(due, bucket.quota().count());
-    let allowed = call.due.is_none_or(|due| buckets.iter().all(|bucket| nobody_behind(bucket, due)));
-
-    let mut given = false;
-    if allowed {
-        for (clause, bucket) in call.clauses.iter().zip(buckets.iter_mut()).filter(charged) {
-            let debt = bucket.debt(now);
-            if debt > 0 {
-                let back = u128::from(clause.cost) * clause.quota.token();
-                bucket.set_debt(now, debt.saturating_sub(back));
-                given = true;
+    let act_ns = if call.mode == Mode::Force { 0 } else { wait.ceil_ns() };
+    if call.mode != Mode::Force {
+        for (at, clause) in costly(&call.clauses) {
+            if let Some(meter) = sight.meter_mut(at, state) {
+                meter.charge(sight.key_time, act_ns, tokens(clause), at == index);
             }
         }
     }
+    if !PLAIN {
+        places::charge_others(state, &call.clauses, sight.key_time, act_ns, tokens);
+    }
 
-    let index = fewest_left(&call.clauses, buckets, now);
-    let reply = reply(buckets, index, i64::from(given), 0, now);
-    let change = match given {
-        false => Change::Keep,
-        true if all_full(buckets, now) => Change::Delete,
-        true => Change::Write,
+    let index = if wait.is_nothing() { fewest_left(&call.clauses, state, sight) } else { index };
+    let reply = sight.reply(state, index, portion.map_or(1, |n| n as i64), total.ceil_ms());
+    let act_us = match call.mode {
+        Mode::Wait(_) => sight.act_us(act_ns),
+        _ => 0,
     };
-    drop_full_tail(buckets, call.clauses.len(), now);
-    Verdict { reply, change, repaired: repaired && given }
+    let change = sight.settle(call, state, bounds, &mut notes);
+    Verdict { reply, act_us, change, notes }
 }
 
-/// Where every stored bucket stands; `None` when all are full, as if the key were not there.
-pub fn look(
-    buckets: &Buckets,
-    now: Nanos,
-    max_wait: Millis,
-) -> Option<ArrayVec<(Quota, Standing), MAX_CLAUSES>> {
-    if all_full(buckets, now) {
-        return None;
-    }
-    let standing = |bucket: &Bucket| {
-        let debt = bucket.debt(now).min(bucket.debt_cap(max_wait));
-        (*bucket.quota(), bucket.standing(debt))
+/// A call is not granted. What had to be cut is stored all the same, and so is a limit that joined
+/// and counts something as used: it would count from anew at every call.
+fn refuse<const PLAIN: bool>(
+    call: &Acquire,
+    state: &mut State,
+    sight: &Sight<PLAIN>,
+    bounds: &Bounds,
+    mut notes: Notes,
+    index: usize,
+    wait_ms: i64,
+) -> Verdict {
+    let reply = sight.reply(state, index, 0, wait_ms);
+    let change = if (notes.repaired || sight.joined_with_debt) && !state.is_idle(sight.now) {
+        sight.settle(call, state, bounds, &mut notes)
+    } else {
+        notes.mixed = 0;
+        Change::Keep
     };
-    Some(buckets.iter().map(standing).collect())
-}
-
-/// When the key may go: the first ms at which every bucket is full, in unix ms.
-pub fn expires_at_ms(buckets: &Buckets) -> u64 {
-    buckets.iter().map(Bucket::full_at_ms).max().unwrap_or(0)
-}
-
-/// Makes the buckets match the clauses: one for each, under the clause's quota, no debt beyond
-/// what is believed. True if a stored bucket had to change.
-#[inline(always)]
-fn bring_up_to_date(clauses: &Clauses, buckets: &mut Buckets, now: Nanos, max_wait: Millis) -> bool {
-    let changed = clauses.iter().zip(buckets.iter()).any(|(clause, bucket)| bucket.quota() != &clause.quota);
-    let beyond = |bucket: &Bucket| bucket.debt(now) > bucket.debt_cap(max_wait);
-    let repaired = changed || buckets.iter().any(beyond);
-    if repaired {
-        repair(clauses, buckets, now, max_wait);
-    }
-    for clause in clauses.iter().skip(buckets.len()) {
-        buckets.push(Bucket::idle(clause.quota));
-    }
-    repaired
+    Verdict { reply, act_us: 0, change, notes }
 }
 
 #[cold]
-fn repair(clauses: &Clauses, buckets: &mut Buckets, now: Nanos, max_wait: Millis) {
-    for (clause, bucket) in clauses.iter().zip(buckets.iter_mut()) {
-        if bucket.quota() != &clause.quota {
-            *bucket = bucket.requote(clause.quota, now);
+/// Charges everything at once, into debt if need be; what is owed the longest.
+fn force<const PLAIN: bool>(
+    call: &Acquire,
+    state: &mut State,
+    sight: &Sight<PLAIN>,
+    bounds: &Bounds,
+    notes: &mut Notes,
+) -> Option<Longest> {
+    longest(&call.clauses, |index, clause| {
+        let meter = sight.meter_mut(index, state)?;
+        let (owed, cut) = meter.force(sight.key_time, clause.cost, bounds);
+        notes.debt_cut |= cut;
+        Some(owed)
+    })
+}
+
+/// How a call sees the state. `PLAIN`: one set of limits, where the call has them, and no hold, so
+/// that clause i means limit i and the key's time is now.
+pub(super) struct Sight<const PLAIN: bool> {
+    now: Nanos,
+    /// The key's own time: now, or the end of a hold.
+    pub(super) key_time: Nanos,
+    seats: Seats,
+    repaired: bool,
+    mixed: u32,
+    joined_with_debt: bool,
+}
+
+impl<const PLAIN: bool> Sight<PLAIN> {
+    #[inline(always)]
+    pub(super) fn new(state: &State, now: Nanos, repaired: bool) -> Self {
+        let key_time = if PLAIN { now } else { state.hold.key_time(now) };
+        Self { now, key_time, seats: Seats::IN_ORDER, repaired, mixed: 0, joined_with_debt: false }
+    }
+
+    /// What is left of a hold.
+    #[inline(always)]
+    fn held_ns(&self) -> u64 {
+        if PLAIN { 0 } else { self.key_time.0 - self.now.0 }
+    }
+
+    /// The limit that clause `index` means.
+    #[inline(always)]
+    fn meter<'a>(&self, index: usize, state: &'a State) -> Option<&'a Meter> {
+        if PLAIN { state.meters.get(index) } else { self.seats.of(index, state) }
+    }
+
+    /// The same, to change it.
+    #[inline(always)]
+    fn meter_mut<'a>(&self, index: usize, state: &'a mut State) -> Option<&'a mut Meter> {
+        if PLAIN { state.meters.get_mut(index) } else { self.seats.of_mut(index, state) }
+    }
+
+    fn act_us(&self, act_ns: u128) -> i64 {
+        let act_us = (u128::from(self.key_time.0) + act_ns).div_ceil(1_000);
+        i64::try_from(act_us).unwrap_or(i64::MAX)
+    }
+
+    /// The six integers, for the limit that clause `index` means.
+    pub(super) fn reply(&self, state: &State, index: usize, granted: i64, wait_ms: i64) -> Reply {
+        match self.meter(index, state) {
+            Some(meter) => self.reply_of(meter, index, granted, wait_ms),
+            None => Reply { granted, wait_ms, remaining: 0, burst: 0, reset_ms: 0, index: 0 },
         }
     }
-    for bucket in buckets {
-        let cap = bucket.debt_cap(max_wait);
-        if bucket.debt(now) > cap {
-            bucket.set_debt(now, cap);
+
+    pub(super) fn reply_of(&self, meter: &Meter, index: usize, granted: i64, wait_ms: i64) -> Reply {
+        let remaining = if self.held_ns() > 0 { 0 } else { meter.remaining(self.key_time) };
+        Reply {
+            granted,
+            wait_ms,
+            remaining: remaining as i64, // at most burst, which is below 2^63
+            burst: meter.quota().burst() as i64,
+            reset_ms: meter.reset(self.key_time).plus_ns(self.held_ns()).ceil_ms(),
+            index: index as i64,
         }
+    }
+
+    /// Makes the state what is to be stored.
+    #[inline(always)]
+    fn settle(&self, call: &Acquire, state: &mut State, bounds: &Bounds, notes: &mut Notes) -> Change {
+        if PLAIN && call.mode != Mode::Force {
+            return settle_plain(state, call.clauses.len(), self.key_time);
+        }
+        if PLAIN {
+            places::find(&call.clauses, state);
+        }
+        notes.forgotten = places::tidy(state, self.key_time);
+        state.settle(self.now, bounds);
+        Change::Write
     }
 }
 
-/// Stored clauses beyond the call's are kept as long as they are not full.
-fn drop_full_tail(buckets: &mut Buckets, called: usize, now: Nanos) {
-    while buckets.len() > called && buckets.last().is_some_and(|bucket| bucket.is_full(now)) {
-        buckets.pop();
+/// Makes a state what is to be stored that is laid out as the call and whose debts nobody forced.
+#[inline(always)]
+pub(super) fn settle_plain(state: &mut State, clauses: usize, now: Nanos) -> Change {
+    // Limits beyond the call's are kept as long as they are not full.
+    while state.meters.len() > clauses && state.meters.last().is_some_and(|meter| meter.is_full(now)) {
+        state.meters.pop();
     }
+    let rates = state.meters.iter().all(|meter| matches!(meter.gauge, Gauge::Bucket(_)));
+    let only_times = rates && usize::from(state.stored) == state.meters.len();
+    if only_times { Change::WriteTimes } else { Change::Write }
 }
 
-fn all_full(buckets: &Buckets, now: Nanos) -> bool {
-    buckets.iter().all(|bucket| bucket.is_full(now))
+/// The clauses that take part.
+pub(super) fn costly(clauses: &Clauses) -> impl Iterator<Item = (usize, &Clause)> {
+    clauses.iter().enumerate().filter(|(_, clause)| clause.cost > 0)
 }
 
 /// The first clause that asks for more than can ever be there.
@@ -191,89 +296,52 @@ fn beyond_burst(clauses: &Clauses) -> Option<usize> {
     clauses.iter().position(|clause| clause.cost > clause.quota.burst())
 }
 
-/// How many tokens fit in every clause with a cost, up to that cost.
-fn fitting(clauses: &Clauses, buckets: &Buckets, now: Nanos) -> u64 {
-    let fit = |(clause, bucket): (&Clause, &Bucket)| bucket.remaining(bucket.debt(now)).min(clause.cost);
-    clauses.iter().zip(buckets).filter(|(clause, _)| clause.cost > 0).map(fit).min().unwrap_or(0)
+/// How many tokens fit in every limit with a cost, up to that cost.
+fn fitting<const PLAIN: bool>(call: &Acquire, state: &State, sight: &Sight<PLAIN>) -> u64 {
+    if sight.held_ns() > 0 {
+        return 0;
+    }
+    let fit = |(index, clause): (usize, &Clause)| {
+        let there = sight.meter(index, state).map_or(0, |meter| meter.remaining(sight.key_time));
+        there.min(clause.cost)
+    };
+    costly(&call.clauses).map(fit).min().unwrap_or(0)
 }
 
-/// A wait, with the clause it belongs to.
+/// The longest wait, with the clause it belongs to.
 #[derive(Clone, Copy)]
-struct Wait {
+struct Longest {
     index: usize,
-    count: u64,
-    /// Of `1/count` ns.
-    units: u128,
+    wait: Span,
 }
 
-impl Wait {
-    fn is_longer_than(&self, other: &Self) -> bool {
-        if self.count == other.count || self.units == 0 {
-            return self.units > other.units;
-        }
-        // whole ns first, then the fractions, cross-multiplied
-        let (count, other_count) = (u128::from(self.count), u128::from(other.count));
-        let (ns, rest) = div_rem(self.units, count);
-        let (other_ns, other_rest) = div_rem(other.units, other_count);
-        (ns, rest * other_count) > (other_ns, other_rest * count)
-    }
-
-    fn ceil_ns(&self) -> u128 {
-        if self.units == 0 {
-            return 0;
-        }
-        let (ns, rest) = div_rem(self.units, u128::from(self.count));
-        ns + u128::from(rest > 0)
-    }
-
-    fn ceil_ms(&self) -> i64 {
-        ceil_ms(self.units, self.count)
-    }
-}
-
-/// The longest wait of all clauses with a cost, the first of equals; `None` if none has a cost.
+/// The longest of all clauses with a cost, the first of equals; `None` if none has a cost.
 #[inline(always)]
-fn longest_wait(
-    clauses: &Clauses,
-    buckets: &Buckets,
-    now: Nanos,
-    tokens: impl Fn(&Clause) -> u64,
-) -> Option<Wait> {
-    let mut waits = clauses.iter().zip(buckets).enumerate().filter(|(_, (clause, _))| clause.cost > 0).map(
-        |(index, (clause, bucket))| {
-            let needed = bucket.debt(now) + u128::from(tokens(clause)) * clause.quota.token();
-            let units = needed.saturating_sub(clause.quota.full());
-            Wait { index, count: clause.quota.count(), units }
-        },
-    );
-    let first = waits.next()?;
-    Some(waits.fold(first, |longest, wait| if wait.is_longer_than(&longest) { wait } else { longest }))
+fn longest(clauses: &Clauses, mut wait: impl FnMut(usize, &Clause) -> Option<Span>) -> Option<Longest> {
+    let mut longest: Option<Longest> = None;
+    for (index, clause) in costly(clauses) {
+        let Some(wait) = wait(index, clause) else { continue };
+        if longest.is_none_or(|longest| wait.is_longer_than(longest.wait)) {
+            longest = Some(Longest { index, wait });
+        }
+    }
+    longest
 }
 
 /// The clause with a cost that has the fewest tokens left, the first of equals.
-fn fewest_left(clauses: &Clauses, buckets: &Buckets, now: Nanos) -> usize {
+fn fewest_left<const PLAIN: bool>(clauses: &Clauses, state: &State, sight: &Sight<PLAIN>) -> usize {
     if clauses.len() == 1 {
         return 0;
     }
-    let costly = clauses.iter().zip(buckets).enumerate().filter(|(_, (clause, _))| clause.cost > 0);
-    fewest_remaining(costly.map(|(index, (_, bucket))| (index, bucket)), now)
+    fewest_remaining(costly(clauses).map(|(index, _)| index), state, sight)
 }
 
-fn fewest_remaining<'a>(buckets: impl Iterator<Item = (usize, &'a Bucket)>, now: Nanos) -> usize {
-    buckets.min_by_key(|(_, bucket)| bucket.remaining(bucket.debt(now))).map_or(0, |(index, _)| index)
-}
-
-fn reply(buckets: &Buckets, index: usize, granted: i64, wait_ms: i64, now: Nanos) -> Reply {
-    let Some(bucket) = buckets.get(index) else {
-        return Reply { granted, wait_ms: 0, remaining: 0, burst: 0, reset_ms: 0, index: 0 };
-    };
-    let debt = bucket.debt(now);
-    Reply {
-        granted,
-        wait_ms,
-        remaining: bucket.remaining(debt) as i64, // at most burst, which is below 2^63
-        burst: bucket.quota().burst() as i64,
-        reset_ms: bucket.ms(debt),
-        index: index as i64,
-    }
+fn fewest_remaining<const PLAIN: bool>(
+    clauses: impl Iterator<Item = usize>,
+    state: &State,
+    sight: &Sight<PLAIN>,
+) -> usize {
+    let left =
+        |index: &usize| sight.meter(*index, state).map_or(u64::MAX, |meter| meter.remaining(sight.key_time));
+    clauses.min_by_key(left).unwrap_or(0)
 }

@@ -2,7 +2,8 @@
 //! as well.
 
 use serde::Deserialize;
-use sluice_core::limit::call::{Acquire, Clause, GiveBack, Mode, Reply};
+use sluice_core::limit::bounds::Bounds;
+use sluice_core::limit::call::{Acquire, Clause, GiveBack, Mode, Reply, Why};
 use sluice_core::limit::quota::Quota;
 use sluice_core::time::{Millis, NS_PER_MS, Nanos};
 
@@ -45,7 +46,8 @@ fn every_step_is_answered_as_the_conformance_file_says() {
     let file: File = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
     assert!(file.cases.len() >= 15, "{} cases", file.cases.len());
     for case in &file.cases {
-        let mut key = Key::new(Millis::new(60_000).unwrap());
+        let ms = |ms| Millis::new(ms).unwrap();
+        let mut key = Key::new(Bounds { max_wait: ms(60_000), max_debt: ms(3_600_000) });
         for (n, step) in case.steps.iter().enumerate() {
             let reply = step.answer(&case.limits, &mut key);
             let name = format!("{}, step {n}", case.name);
@@ -72,7 +74,7 @@ impl Step {
         };
         let clauses = limits.iter().zip(&self.costs).map(clause).collect();
         let mode = match (self.mode.as_deref(), self.maxwait) {
-            (None, None) => Mode::PLAIN,
+            (None, None) => Mode::Plain,
             (None, Some(ms)) => Mode::Wait(Millis::new(ms).unwrap()),
             (Some("PARTIAL"), None) => Mode::Partial,
             (Some("FORCE"), None) => Mode::Force,
@@ -81,7 +83,10 @@ impl Step {
         let verdict = match self.op.as_str() {
             "ACQUIRE" => key.acquire(&Acquire { clauses, mode }, now),
             "PEEK" => key.peek(&Acquire { clauses, mode }, now),
-            "RETURN" => key.give_back(&GiveBack { clauses, due: self.due.and_then(Millis::new) }, now),
+            "RETURN" => {
+                let due = |ms| Why::DueIn(Millis::new(ms).unwrap());
+                key.give_back(&GiveBack { clauses, why: self.due.map_or(Why::Refund, due) }, now)
+            }
             other => panic!("{other} is no command"),
         };
         verdict.reply

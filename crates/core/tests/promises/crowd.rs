@@ -3,13 +3,17 @@
 //! left just then.
 
 use proptest::prelude::*;
+use sluice_core::limit::bounds::Bounds;
 use sluice_core::limit::bucket::Bucket;
-use sluice_core::limit::call::{Acquire, Buckets, Clause, Clauses, GiveBack, Mode};
+use sluice_core::limit::call::{Acquire, Clause, Clauses, GiveBack, Mode, Why};
+use sluice_core::limit::meter::Gauge;
 use sluice_core::limit::quota::Quota;
+use sluice_core::limit::state::State;
 use sluice_core::time::{Millis, NS_PER_MS, Nanos};
 
 use crate::key::Key;
-use crate::story::{Cost, Pause, Told, pause_forward, quota, same_cost};
+use crate::limits::{Cost, rate};
+use crate::story::{Pause, Told, pause_forward, same_cost};
 
 /// Acts are counted in 1/12600 ns, of which every count used here has a whole number.
 pub(crate) const FINE: u64 = 12_600;
@@ -69,7 +73,10 @@ struct Crowd {
 impl Traffic {
     /// All who were let through, and what became of them.
     pub(crate) fn let_through(&self) -> Vec<Turn> {
-        let mut crowd = Crowd { key: Key::new(self.max_wait), turns: Vec::new() };
+        let mut crowd = Crowd {
+            key: Key::new(Bounds { max_wait: self.max_wait, max_debt: Millis::ZERO }),
+            turns: Vec::new(),
+        };
         let mut told = Told::nothing();
         for caller in &self.callers {
             told.at = told.after(caller.pause, &self.limits[0]);
@@ -85,14 +92,14 @@ impl Traffic {
 
 impl Crowd {
     fn ask(&mut self, mut call: Acquire, now: Nanos) -> Told {
-        let buckets = self.key.buckets(now);
+        let before = self.key.state(now);
         let reply = self.key.acquire(&call, now).reply;
         if reply.granted > 0 {
             if call.mode == Mode::Partial {
                 same_cost(&mut call.clauses, reply.granted as u64);
             }
             let (wait_ms, clauses) = (reply.wait_ms, call.clauses);
-            let wait = exact_wait(&clauses, &buckets, now);
+            let wait = exact_wait(&clauses, &before, now);
             let told = i128::from(wait_ms) * A_MS;
             let act = i128::from(now.0) * i128::from(FINE) + wait.clamp((told - A_MS).max(0), told);
             self.turns.push(Turn { asked_at: now, wait_ms, clauses, act, fate: Fate::Acts });
@@ -106,8 +113,8 @@ impl Crowd {
             return;
         }
         let turn = &mut self.turns[*which.get(&to_come)];
-        let due = Millis::new(turn.due_ms(now) as u64);
-        let call = GiveBack { clauses: turn.clauses.clone(), due };
+        let why = Why::DueIn(Millis::new(turn.due_ms(now) as u64).unwrap());
+        let call = GiveBack { clauses: turn.clauses.clone(), why };
         let reply = self.key.give_back(&call, now).reply;
         turn.fate = if reply.granted == 1 { Fate::Returned } else { Fate::Lapsed };
     }
@@ -132,7 +139,7 @@ impl Crowd {
 }
 
 /// The longest `max(0, debt + cost * period / count - full)`, in 1/12600 ns.
-fn exact_wait(clauses: &Clauses, buckets: &Buckets, now: Nanos) -> i128 {
+fn exact_wait(clauses: &Clauses, state: &State, now: Nanos) -> i128 {
     let wait = |(i, clause): (usize, &Clause)| {
         let [count, period, burst, cost] =
             [clause.quota.count(), clause.quota.period_ns(), clause.quota.burst(), clause.cost]
@@ -141,7 +148,11 @@ fn exact_wait(clauses: &Clauses, buckets: &Buckets, now: Nanos) -> i128 {
             let [tat, r, now] = [bucket.tat_ns(), bucket.remainder(), now.0].map(i128::from);
             (tat - now) * i128::from(FINE) + r * i128::from(FINE) / count
         };
-        let debt = buckets.get(i).map_or(0, ahead).max(0);
+        let bucket = state.meters.get(i).and_then(|meter| match &meter.gauge {
+            Gauge::Bucket(bucket) => Some(bucket),
+            Gauge::Window(_) => None,
+        });
+        let debt = bucket.map_or(0, ahead).max(0);
         debt + (cost - burst) * period * i128::from(FINE) / count
     };
     let costly = clauses.iter().enumerate().filter(|(_, clause)| clause.cost > 0);
@@ -154,10 +165,10 @@ impl Caller {
         let mut clauses: Clauses = traffic.limits.iter().zip(&self.costs).map(clause).collect();
         let Some(cost) = clauses.iter().map(|clause| clause.cost).find(|cost| *cost > 0) else {
             clauses[0].cost = 1;
-            return Acquire { clauses, mode: Mode::PLAIN };
+            return Acquire { clauses, mode: Mode::Plain };
         };
         let mode = match self.intent {
-            Intent::Plain | Intent::Cancel(_) => Mode::PLAIN,
+            Intent::Plain | Intent::Cancel(_) => Mode::Plain,
             Intent::Reserve => Mode::Wait(traffic.max_wait),
             Intent::Partial => {
                 same_cost(&mut clauses, cost);
@@ -215,6 +226,6 @@ fn limit(token_ns: u64) -> impl Strategy<Value = Quota> {
         let count = prop::sample::select(COUNTS.into_iter().filter(fits).collect::<Vec<_>>());
         let burst =
             prop_oneof![2 => (1..=3u64).prop_map(Some), 1 => (1..=20u64).prop_map(Some), 1 => Just(None)];
-        (count, burst).prop_map(move |(count, burst)| quota(count, period_ms, burst.unwrap_or(count)))
+        (count, burst).prop_map(move |(count, burst)| rate(count, period_ms, burst.unwrap_or(count)))
     })
 }

@@ -1,82 +1,108 @@
 //! A key as a server holds it: a string with an expiry, read before each call and written after it
 //! only when the verdict says so.
 
-use sluice_core::limit::bucket::Standing;
-use sluice_core::limit::call::{Acquire, Buckets, Change, GiveBack, Verdict};
+use sluice_core::limit::bounds::Bounds;
+use sluice_core::limit::call::{Acquire, Change, GiveBack, Verdict};
 use sluice_core::limit::codec;
-use sluice_core::limit::gcra;
-use sluice_core::limit::quota::Quota;
+use sluice_core::limit::expiry::{Expiry, expiry};
+use sluice_core::limit::gcra::acquire;
+use sluice_core::limit::give_back::give_back;
+use sluice_core::limit::holding::{self, Held};
+use sluice_core::limit::look::{Look, look};
+use sluice_core::limit::state::State;
 use sluice_core::time::{Millis, NS_PER_MS, Nanos};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Key {
-    pub(crate) max_wait: Millis,
+    pub(crate) bounds: Bounds,
     value: Option<(Vec<u8>, u64)>,
 }
 
 impl Key {
-    pub(crate) fn new(max_wait: Millis) -> Self {
-        Self { max_wait, value: None }
+    pub(crate) fn new(bounds: Bounds) -> Self {
+        Self { bounds, value: None }
     }
 
-    /// The stored state; empty where there is no key.
-    pub(crate) fn buckets(&mut self, now: Nanos) -> Buckets {
+    /// The stored state; nothing used and nothing held where there is no key.
+    pub(crate) fn state(&mut self, now: Nanos) -> State {
         self.value.take_if(|(_, expires_at_ms)| now.0 / NS_PER_MS >= *expires_at_ms);
         let value = self.value.as_ref();
-        value.map_or_else(Buckets::new, |(bytes, _)| codec::decode(bytes).expect("our own state"))
+        value.map_or_else(State::new, |(bytes, _)| codec::decode(bytes).expect("our own state"))
+    }
+
+    /// The stored string and its expiry in unix ms; `None` where there is no key.
+    pub(crate) fn stored(&self) -> Option<(String, u64)> {
+        let text = |bytes: &Vec<u8>| String::from_utf8(bytes.clone()).expect("digits and signs");
+        self.value.as_ref().map(|(bytes, expires_at_ms)| (text(bytes), *expires_at_ms))
     }
 
     pub(crate) fn acquire(&mut self, call: &Acquire, now: Nanos) -> Verdict {
-        let mut buckets = self.buckets(now);
-        let verdict = gcra::acquire(call, &mut buckets, now, self.max_wait);
-        self.commit(&verdict, &buckets, now);
+        let mut state = self.state(now);
+        let verdict = acquire(call, &mut state, now, &self.bounds);
+        self.commit(verdict.change, &state, now);
         verdict
     }
 
     pub(crate) fn peek(&mut self, call: &Acquire, now: Nanos) -> Verdict {
-        gcra::acquire(call, &mut self.buckets(now), now, self.max_wait)
+        acquire(call, &mut self.state(now), now, &self.bounds)
     }
 
     pub(crate) fn give_back(&mut self, call: &GiveBack, now: Nanos) -> Verdict {
-        let mut buckets = self.buckets(now);
-        let verdict = gcra::give_back(call, &mut buckets, now, self.max_wait);
-        self.commit(&verdict, &buckets, now);
+        let mut state = self.state(now);
+        let verdict = give_back(call, &mut state, now, &self.bounds);
+        self.commit(verdict.change, &state, now);
         verdict
     }
 
-    /// What INFO shows; empty where it answers nil.
-    pub(crate) fn look(&mut self, now: Nanos) -> Vec<(Quota, Standing)> {
-        let seen = gcra::look(&self.buckets(now), now, self.max_wait);
-        seen.into_iter().flatten().collect()
+    pub(crate) fn hold(&mut self, time: Millis, now: Nanos) -> Held {
+        let mut state = self.state(now);
+        let held = holding::hold(&mut state, now, time, &self.bounds);
+        self.commit(held.change, &state, now);
+        held
     }
 
-    fn commit(&mut self, verdict: &Verdict, buckets: &Buckets, now: Nanos) {
-        match verdict.change {
-            Change::Keep => {}
-            Change::Delete => self.value = None,
-            Change::Write => {
-                let mut bytes = vec![b'?'; codec::encoded_len(buckets)];
-                codec::encode(buckets, &mut bytes);
-                if let Some((old, _)) = &self.value {
-                    let stored = codec::decode(old).expect("our own state");
-                    if same_limits(&stored, buckets) {
-                        assert_eq!(old.len(), bytes.len(), "overwritten in place");
-                    }
-                    // What the module goes by when it writes nothing but the times.
-                    if !verdict.repaired && stored.len() == buckets.len() {
-                        let mut overwritten = old.clone();
-                        codec::encode_times(buckets, &mut overwritten);
-                        assert_eq!(overwritten, bytes, "the same, written the short way");
-                    }
-                }
-                let expires_at_ms = gcra::expires_at_ms(buckets);
-                assert!(expires_at_ms > now.0 / NS_PER_MS, "an expiry in the past deletes the key");
-                self.value = Some((bytes, expires_at_ms));
+    pub(crate) fn release(&mut self, now: Nanos) -> Held {
+        let mut state = self.state(now);
+        let held = holding::release(&mut state, now, &self.bounds);
+        self.commit(held.change, &state, now);
+        held
+    }
+
+    pub(crate) fn turn(&mut self, told: Millis, now: Nanos) -> i64 {
+        holding::turn_ms(&self.state(now), now, told)
+    }
+
+    /// What INFO shows; `None` where it answers nil.
+    pub(crate) fn look(&mut self, now: Nanos) -> Option<Look> {
+        look(self.state(now), now, &self.bounds)
+    }
+
+    fn commit(&mut self, change: Change, state: &State, now: Nanos) {
+        let text = match change {
+            Change::Keep => return,
+            Change::Delete => {
+                self.value = None;
+                return;
             }
+            Change::Write | Change::WriteTimes => text(state),
+        };
+        let before = self.value.as_ref();
+        if change == Change::WriteTimes {
+            let mut overwritten = before.expect("something to write over").0.clone();
+            codec::encode_times(state, &mut overwritten);
+            assert_eq!(overwritten.escape_ascii().to_string(), text, "the same, written the short way");
         }
+        let expires_at_ms = match expiry(state, now, before.map(|(_, expires_at_ms)| *expires_at_ms)) {
+            Expiry::Kept => before.expect("an expiry to keep").1,
+            Expiry::At(ms) => ms,
+        };
+        assert!(expires_at_ms > now.0 / NS_PER_MS, "an expiry in the past deletes the key");
+        self.value = Some((text.into_bytes(), expires_at_ms));
     }
 }
 
-fn same_limits(left: &Buckets, right: &Buckets) -> bool {
-    left.iter().map(|bucket| bucket.quota()).eq(right.iter().map(|bucket| bucket.quota()))
+pub(crate) fn text(state: &State) -> String {
+    let mut bytes = vec![b'?'; codec::encoded_len(state)];
+    codec::encode(state, &mut bytes);
+    String::from_utf8(bytes).expect("digits and signs")
 }

@@ -6,14 +6,16 @@
 //! the promise holds for windows that are 1 ms longer.
 
 use proptest::prelude::*;
-use sluice_core::limit::call::{Acquire, Clause, GiveBack, Mode};
+use sluice_core::limit::bounds::Bounds;
+use sluice_core::limit::call::{Acquire, Clause, GiveBack, Mode, Why};
 use sluice_core::limit::quota::Quota;
 use sluice_core::time::{Millis, NS_PER_MS, Nanos};
 
 use crate::cases::{self, config};
 use crate::crowd::{A_MS, FINE, Fate, Traffic, Turn, traffic};
 use crate::key::Key;
-use crate::story::{Cost, cost, quota};
+use crate::limits::{Cost, rate};
+use crate::story::cost;
 
 proptest! {
     #![proptest_config(config(cases::ACTS))]
@@ -107,21 +109,22 @@ fn refunded(turns: &[Turn], clause: usize, traffic: &Traffic) -> i128 {
 
 #[test]
 fn a_turn_lapses_while_somebody_waits_longer_for_another_limit() {
-    let limits = [quota(1, 100, 1), quota(10, 1000, 10), quota(1, 300, 1)];
+    let limits = [rate(1, 100, 1), rate(10, 1000, 10), rate(1, 300, 1)];
     let call = |costs: [u64; 3], mode| {
         let clause = |(quota, cost): (&Quota, u64)| Clause { quota: *quota, cost };
         Acquire { clauses: limits.iter().zip(costs).map(clause).collect(), mode }
     };
     let at = |ms: u64| Nanos((1_795_640_112_000 + ms) * NS_PER_MS);
     let in_line = Mode::Wait(Millis::new(60_000).unwrap());
-    let mut key = Key::new(Millis::new(60_000).unwrap());
-    key.acquire(&call([1, 0, 1], Mode::PLAIN), at(0));
+    let max_wait = Millis::new(60_000).unwrap();
+    let mut key = Key::new(Bounds { max_wait, max_debt: Millis::ZERO });
+    key.acquire(&call([1, 0, 1], Mode::Plain), at(0));
     let first = call([1, 2, 0], in_line);
     assert_eq!(key.acquire(&first, at(0)).reply.wait_ms, 100);
     assert_eq!(key.acquire(&call([0, 1, 1], in_line), at(0)).reply.wait_ms, 300);
-    let due = Millis::new(100);
+    let why = Why::DueIn(Millis::new(100).unwrap());
     // the second takes its token of the middle limit at 300, when the first has long paid for its two
-    assert_eq!(key.give_back(&GiveBack { clauses: first.clauses, due }, at(0)).reply.granted, 0);
+    assert_eq!(key.give_back(&GiveBack { clauses: first.clauses, why }, at(0)).reply.granted, 0);
     assert_eq!(key.acquire(&call([0, 10, 0], Mode::Partial), at(300)).reply.granted, 9);
 }
 

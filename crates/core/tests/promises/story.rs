@@ -1,19 +1,23 @@
-//! Random calls on one key: limits small and natural or at the bounds, and what is done to them.
+//! Random calls on one key, by one caller or several: limits small and natural or at the bounds,
+//! and what is done to them.
 
 use proptest::prelude::*;
-use sluice_core::limit::call::{Acquire, Clause, Clauses, GiveBack, MAX_CLAUSES, Mode, NEVER, Reply};
+use sluice_core::limit::bounds::Bounds;
+use sluice_core::limit::call::{
+    Acquire, Clause, Clauses, GiveBack, MAX_CLAUSES, Mode, NEVER, Reply, Verdict, Why,
+};
 use sluice_core::limit::quota::Quota;
-use sluice_core::time::{MAX_MS, MAX_NS, Millis, NS_PER_MS, Nanos};
+use sluice_core::time::{MAX_MS, Millis, NS_PER_MS, Nanos};
 
 use crate::key::Key;
+use crate::limits::Cost;
 
-/// A key's limits, and what happens to them.
+/// The callers of a key, and what they do.
 #[derive(Debug, Clone)]
 pub(crate) struct Story {
-    pub(crate) max_wait: Millis,
-    pub(crate) limits: Vec<Quota>,
-    /// What the limits are changed to now and then.
-    pub(crate) others: Vec<Quota>,
+    pub(crate) bounds: Bounds,
+    /// The limits that each caller names.
+    pub(crate) callers: Vec<Vec<Quota>>,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -21,10 +25,9 @@ pub(crate) struct Story {
 pub(crate) struct Step {
     pub(crate) pause: Pause,
     pub(crate) deed: Deed,
-    /// How many of the limits the call has: all where it is more.
+    caller: prop::sample::Index,
+    /// How many of its limits the call has: all where it is more.
     clauses: usize,
-    /// Bit i: the other limit in clause i.
-    changed: u8,
     costs: [Cost; MAX_CLAUSES],
 }
 
@@ -32,7 +35,10 @@ pub(crate) struct Step {
 pub(crate) enum Deed {
     Acquire(Terms),
     Peek(Terms),
-    GiveBack(Option<Due>),
+    GiveBack(Reason),
+    Hold(Millis),
+    Release,
+    Turn(Millis),
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -45,25 +51,20 @@ pub(crate) enum Terms {
 }
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Due {
-    Ms(u64),
+pub(crate) enum Reason {
+    Refund,
+    DueMs(u64),
     /// What is left of the last wait told, and so many ms more.
-    Told(i64),
-}
-
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Cost {
-    Tokens(u64),
-    /// BURST and so many more.
-    Burst(i64),
-    Percent(u64),
+    DueTold(i64),
+    /// The last act told, and so many us more.
+    At(i64),
 }
 
 /// The time between two calls.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Pause {
     Ns(i64),
-    /// Tenths of a token of the first limit.
+    /// Tenths of a token of the caller's first limit.
     Tenths(u64),
     /// The wait that was told last, and so many ns more.
     Told(i64),
@@ -72,12 +73,21 @@ pub(crate) enum Pause {
 }
 
 impl Story {
+    /// Every call names all limits of its caller.
+    pub(crate) fn with_all_clauses(mut self) -> Self {
+        self.steps.iter_mut().for_each(|step| step.clauses = MAX_CLAUSES);
+        self
+    }
+
+    fn limits(&self, step: &Step) -> &[Quota] {
+        &self.callers[step.caller.index(self.callers.len())]
+    }
+
     /// The call's clauses, with at least one cost if it must have one.
     fn clauses(&self, step: &Step) -> Clauses {
-        let called = step.clauses.min(self.limits.len());
-        let quota = |i: usize| if step.changed >> i & 1 == 1 { self.others[i] } else { self.limits[i] };
-        let clause = |i: usize| Clause { quota: quota(i), cost: step.costs[i].of(quota(i)) };
-        let mut clauses: Clauses = (0..called).map(clause).collect();
+        let clause = |(quota, cost): (&Quota, &Cost)| Clause { quota: *quota, cost: cost.of(*quota) };
+        let limits = self.limits(step).iter().take(step.clauses);
+        let mut clauses: Clauses = limits.zip(&step.costs).map(clause).collect();
         let free = !matches!(step.deed, Deed::Peek(_));
         if free && clauses.iter().all(|clause| clause.cost == 0) {
             clauses[0].cost = 1;
@@ -92,27 +102,41 @@ impl Story {
         for step in steps {
             let now = self.instant(step, &told);
             let verdict = match step.deed {
-                Deed::Acquire(terms) => key.acquire(&self.acquire(step, terms), now),
-                Deed::Peek(terms) => key.peek(&self.acquire(step, terms), now),
-                Deed::GiveBack(due) => key.give_back(&self.give_back(step, due, &told, now), now),
+                Deed::Acquire(terms) => Some(key.acquire(&self.acquire(step, terms), now)),
+                Deed::Peek(terms) => Some(key.peek(&self.acquire(step, terms), now)),
+                Deed::GiveBack(reason) => Some(key.give_back(&self.give_back(step, reason, &told, now), now)),
+                Deed::Hold(time) => {
+                    key.hold(time, now);
+                    None
+                }
+                Deed::Release => {
+                    key.release(now);
+                    None
+                }
+                Deed::Turn(_) => None,
             };
-            told = Told::by(&verdict.reply, now);
+            told.hears(verdict.as_ref(), now);
         }
         let terms = match question.deed {
             Deed::Acquire(terms) | Deed::Peek(terms) => terms,
-            Deed::GiveBack(_) => Terms::Plain,
+            _ => Terms::Plain,
         };
         let question = Step { deed: Deed::Acquire(terms), ..question.clone() };
-        (self.acquire(&question, terms), self.instant(&question, &told))
+        let now = self.instant(&question, &told);
+        key.state(now); // what has expired is gone already
+        (self.acquire(&question, terms), now)
     }
 
     pub(crate) fn acquire(&self, step: &Step, terms: Terms) -> Acquire {
         let mut clauses = self.clauses(step);
         let mode = match terms {
-            Terms::Plain => Mode::PLAIN,
+            Terms::Plain => Mode::Plain,
             Terms::Partial => Mode::Partial,
             Terms::Force => Mode::Force,
-            Terms::Wait(permille) => Mode::Wait(Millis::new(self.max_wait.get() * permille / 1000).unwrap()),
+            Terms::Wait(permille) => {
+                let ms = u128::from(self.bounds.max_wait.get()) * u128::from(permille) / 1000;
+                Mode::Wait(Millis::new(ms as u64).unwrap())
+            }
         };
         if let (Mode::Partial, Some(cost)) =
             (mode, clauses.iter().map(|clause| clause.cost).find(|cost| *cost > 0))
@@ -122,49 +146,70 @@ impl Story {
         Acquire { clauses, mode }
     }
 
-    pub(crate) fn give_back(&self, step: &Step, due: Option<Due>, told: &Told, now: Nanos) -> GiveBack {
-        let ms = |due| match due {
-            Due::Ms(ms) => ms,
-            Due::Told(more) => told.left_ms(now).saturating_add_signed(more),
+    pub(crate) fn give_back(&self, step: &Step, reason: Reason, told: &Told, now: Nanos) -> GiveBack {
+        let due = |ms: u64| Why::DueIn(Millis::new(ms.min(MAX_MS)).unwrap());
+        let why = match reason {
+            Reason::Refund => Why::Refund,
+            Reason::DueMs(ms) => due(ms),
+            Reason::DueTold(more) => due(told.left_ms(now).saturating_add_signed(more)),
+            Reason::At(more) => Why::ActAt(told.act_us.saturating_add_signed(more)),
         };
-        let due = due.map(|due| Millis::new(ms(due).min(MAX_MS)).unwrap());
-        GiveBack { clauses: self.clauses(step), due }
+        GiveBack { clauses: self.clauses(step), why }
     }
 
     pub(crate) fn instant(&self, step: &Step, told: &Told) -> Nanos {
-        told.after(step.pause, &self.limits[0])
+        told.after(step.pause, &self.limits(step)[0])
     }
 }
 
-/// Where stories start; no clock is set back behind it.
-const DAWN: Nanos = Nanos(1_600_000_000_000_000_000);
+/// No clock is set back behind it.
+pub(crate) const DAWN: Nanos = Nanos(1_600_000_000_000_000_000);
 const DUSK: Nanos = Nanos(2_800_000_000_000_000_000);
 
-/// What the caller was told last, and when.
+/// What the callers were told last, and when.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Told {
     pub(crate) at: Nanos,
     wait_ms: i64,
     reset_ms: i64,
+    act_us: u64,
 }
 
 impl Told {
     pub(crate) fn nothing() -> Self {
-        Self { at: Nanos(1_795_640_112_345_678_901), wait_ms: 0, reset_ms: 0 }
+        Self { at: Nanos(1_795_640_112_345_678_900), wait_ms: 0, reset_ms: 0, act_us: 0 }
     }
 
     pub(crate) fn by(reply: &Reply, at: Nanos) -> Self {
-        Self { at, wait_ms: reply.wait_ms, reset_ms: reply.reset_ms }
+        let mut told = Self::nothing();
+        told.hears(
+            Some(&Verdict {
+                reply: *reply,
+                act_us: 0,
+                change: sluice_core::limit::call::Change::Keep,
+                notes: Default::default(),
+            }),
+            at,
+        );
+        told
     }
 
-    /// The instant of the next call. The clock stays in the years 2020 to 2058, where no tat that
-    /// is believed reaches the year 2262, the last that 19 digits can name.
+    pub(crate) fn hears(&mut self, verdict: Option<&Verdict>, at: Nanos) {
+        self.at = at;
+        if let Some(Verdict { reply, act_us, .. }) = verdict {
+            (self.wait_ms, self.reset_ms) = (reply.wait_ms, reply.reset_ms);
+            if *act_us > 0 {
+                self.act_us = act_us.unsigned_abs();
+            }
+        }
+    }
+
     pub(crate) fn after(&self, pause: Pause, limit: &Quota) -> Nanos {
         let ms = |ms: i64| i128::from(ms) * i128::from(NS_PER_MS);
         let ahead_ns = match pause {
             Pause::Ns(ns) => i128::from(ns),
-            Pause::Tenths(n) => {
-                i128::from(limit.period_ns()) * i128::from(n) / i128::from(limit.count()) / 10
+            Pause::Tenths(tenths) => {
+                i128::from(tenths) * i128::from(limit.period_ns()) / i128::from(limit.count()) / 10
             }
             Pause::Told(ns) => ms(self.wait_ms.max(0)) + i128::from(ns),
             Pause::Full(ns) => ms(self.reset_ms) + i128::from(ns),
@@ -176,16 +221,6 @@ impl Told {
     fn left_ms(&self, now: Nanos) -> u64 {
         let since_ms = now.0.saturating_sub(self.at.0).div_ceil(NS_PER_MS);
         self.wait_ms.max(0).unsigned_abs().saturating_sub(since_ms)
-    }
-}
-
-impl Cost {
-    pub(crate) fn of(self, quota: Quota) -> u64 {
-        match self {
-            Self::Tokens(tokens) => tokens,
-            Self::Burst(more) => quota.burst().saturating_add_signed(more).min(i64::MAX as u64),
-            Self::Percent(percent) => (u128::from(quota.burst()) * u128::from(percent) / 100) as u64,
-        }
     }
 }
 
@@ -206,45 +241,6 @@ pub(crate) fn is_in_range(reply: &Reply, clauses: &Clauses) -> bool {
         && reply.reset_ms >= 0
 }
 
-/// The nearest legal quota.
-pub(crate) fn quota(count: u64, period_ms: u64, burst: u64) -> Quota {
-    let period = Millis::new(period_ms.clamp(1, MAX_MS)).unwrap();
-    let count = count.clamp(1, period.as_nanos());
-    let most = u128::from(count) * u128::from(MAX_NS) / u128::from(period.as_nanos());
-    let burst = u128::from(burst).clamp(1, most.min(i64::MAX as u128)) as u64;
-    Quota::new(count, period, burst).unwrap()
-}
-
-pub(crate) fn natural_quota() -> impl Strategy<Value = Quota> {
-    let count = prop_oneof![4 => 1..=10u64, 2 => prop::sample::select(vec![60, 100, 300, 1000, 90_000]), 1 => 1..=2000u64];
-    let period = prop::sample::select(vec![1, 7, 100, 1000, 1000, 1000, 3000, 60_000, 3_600_000]);
-    let burst =
-        prop_oneof![2 => Just(None), 1 => (1..=3u64).prop_map(Some), 1 => (1..=2000u64).prop_map(Some)];
-    (count, period, burst).prop_map(|(count, period, burst)| quota(count, period, burst.unwrap_or(count)))
-}
-
-pub(crate) fn quota_at_the_bounds() -> impl Strategy<Value = Quota> {
-    let edge = || {
-        prop_oneof![
-            Just(1u64),
-            1..4u64,
-            Just(u64::MAX),
-            any::<u64>(),
-            any::<u64>().prop_map(|n| n >> (n & 63))
-        ]
-    };
-    let period = prop_oneof![Just(1), Just(MAX_MS), Just(MAX_MS - 1), 1..=MAX_MS, 1..5000u64];
-    let odd = |quota_: Quota, less: u64| {
-        quota(quota_.count().saturating_sub(less), quota_.period_ms(), quota_.burst())
-    };
-    (edge(), period, edge(), 0..3u64)
-        .prop_map(move |(count, period, burst, less)| odd(quota(count, period, burst), less))
-}
-
-pub(crate) fn any_quota() -> impl Strategy<Value = Quota> {
-    prop_oneof![natural_quota(), quota_at_the_bounds()]
-}
-
 pub(crate) fn cost() -> impl Strategy<Value = Cost> {
     prop_oneof![
         8 => Just(Cost::Tokens(1)),
@@ -257,15 +253,17 @@ pub(crate) fn cost() -> impl Strategy<Value = Cost> {
 }
 
 pub(crate) fn pause() -> impl Strategy<Value = Pause> {
-    let ms = |ms: i64| ms * NS_PER_MS as i64;
+    const MS: i64 = NS_PER_MS as i64;
+    const HOUR: i64 = 3_600_000 * MS;
     prop_oneof![
         6 => Just(Pause::Ns(0)),
         2 => (1..1_000_000i64).prop_map(Pause::Ns),
-        3 => (1..100i64).prop_map(move |n| Pause::Ns(ms(n))),
+        3 => (1..100i64).prop_map(|n| Pause::Ns(n * MS)),
         2 => (1..40_000_000_000i64).prop_map(Pause::Ns),
         3 => (1..40u64).prop_map(Pause::Tenths),
         3 => prop_oneof![Just(0), Just(-1), Just(-1_000_000)].prop_map(Pause::Told),
         2 => (-2_000_000..2i64).prop_map(Pause::Full),
+        1 => prop_oneof![HOUR - MS..HOUR + MS, 0..4 * HOUR].prop_map(Pause::Ns),
         1 => prop_oneof![-1_000_000..0i64, -100_000_000_000..0i64, -400_000_000_000_000_000..0i64].prop_map(Pause::Ns),
     ]
 }
@@ -289,36 +287,72 @@ fn terms() -> impl Strategy<Value = Terms> {
     ]
 }
 
-fn deed() -> impl Strategy<Value = Deed> {
-    let due = prop_oneof![
-        2 => Just(None),
-        3 => (-1..=1i64).prop_map(|more| Some(Due::Told(more))),
-        1 => prop_oneof![0..2000u64, Just(MAX_MS)].prop_map(|ms| Some(Due::Ms(ms))),
-    ];
+fn reason() -> impl Strategy<Value = Reason> {
     prop_oneof![
-        8 => terms().prop_map(Deed::Acquire),
-        1 => terms().prop_map(Deed::Peek),
-        3 => due.prop_map(Deed::GiveBack),
+        3 => Just(Reason::Refund),
+        3 => (-1..=1i64).prop_map(Reason::DueTold),
+        3 => prop_oneof![Just(0), -1..=1i64].prop_map(Reason::At),
+        1 => prop_oneof![0..2000u64, Just(MAX_MS)].prop_map(Reason::DueMs),
     ]
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let clauses = prop_oneof![6 => Just(MAX_CLAUSES), 1 => 1..=MAX_CLAUSES];
-    let changed = prop_oneof![12 => Just(0u8), 1 => any::<u8>()];
-    (pause(), deed(), clauses, changed, prop::array::uniform8(cost()))
-        .prop_map(|(pause, deed, clauses, changed, costs)| Step { pause, deed, clauses, changed, costs })
+/// What is done beside acquiring, looking and giving back.
+fn holding() -> impl Strategy<Value = Deed> {
+    // 3 years at most: no stored time comes near the year 2262
+    let ms = || prop_oneof![1..3000u64, 1..100_000u64, 1..100_000_000_000u64];
+    let told = || prop_oneof![ms(), Just(0), Just(MAX_MS)];
+    prop_oneof![
+        3 => ms().prop_map(|ms| Deed::Hold(Millis::new(ms).unwrap())),
+        2 => Just(Deed::Release),
+        2 => told().prop_map(|ms| Deed::Turn(Millis::new(ms).unwrap())),
+    ]
 }
 
-/// Up to `length` calls on a key whose limits come from `quotas`.
-pub(crate) fn story<S: Strategy<Value = Quota>>(
+fn step(holds: bool) -> impl Strategy<Value = Step> {
+    let deed = prop_oneof![
+        16 => terms().prop_map(Deed::Acquire),
+        2 => terms().prop_map(Deed::Peek),
+        6 => reason().prop_map(Deed::GiveBack),
+        if holds { 3 } else { 0 } => holding(),
+    ];
+    let clauses = prop_oneof![6 => Just(MAX_CLAUSES), 1 => 1..=MAX_CLAUSES];
+    (pause(), deed, any::<prop::sample::Index>(), clauses, prop::array::uniform8(cost()))
+        .prop_map(|(pause, deed, caller, clauses, costs)| Step { pause, deed, caller, clauses, costs })
+}
+
+pub(crate) fn bounds() -> impl Strategy<Value = Bounds> {
+    let max_wait = prop_oneof![4 => Just(60_000), 1 => Just(0), 1 => 1..5000u64, 1 => Just(MAX_MS)];
+    let max_debt = prop_oneof![4 => Just(3_600_000), 2 => Just(0), 1 => 1..5000u64, 1 => Just(MAX_MS)];
+    let ms = |ms| Millis::new(ms).unwrap();
+    (max_wait, max_debt)
+        .prop_map(move |(max_wait, max_debt)| Bounds { max_wait: ms(max_wait), max_debt: ms(max_debt) })
+}
+
+/// Up to `length` calls of one caller, whose limits come from `quotas`.
+pub(crate) fn alone<S: Strategy<Value = Quota>>(
     quotas: impl Fn() -> S,
     length: usize,
 ) -> impl Strategy<Value = Story> {
     let limits = prop_oneof![3 => 1..=1usize, 4 => 2..=3usize, 1 => 4..=MAX_CLAUSES];
-    let limits = limits.prop_flat_map(move |n| prop::collection::vec((quotas(), quotas()), n));
-    let max_wait = prop_oneof![4 => Just(60_000), 1 => Just(0), 1 => 1..5000u64, 1 => Just(MAX_MS)];
-    (limits, max_wait, prop::collection::vec(step(), 1..=length)).prop_map(|(limits, max_wait, steps)| {
-        let (limits, others) = limits.into_iter().unzip();
-        Story { max_wait: Millis::new(max_wait).unwrap(), limits, others, steps }
-    })
+    let limits = limits.prop_flat_map(move |n| prop::collection::vec(quotas(), n));
+    (limits, bounds(), prop::collection::vec(step(false), 1..=length))
+        .prop_map(|(limits, bounds, steps)| Story { bounds, callers: vec![limits], steps })
+}
+
+/// Up to `length` calls of several callers, some of whose limits are the same, and holds.
+pub(crate) fn together<S: Strategy<Value = Quota>>(
+    quotas: impl Fn() -> S,
+    length: usize,
+) -> impl Strategy<Value = Story> {
+    let known = prop_oneof![6 => 1..=4usize, 1 => 8..=14usize];
+    let known = known.prop_flat_map(move |n| prop::collection::vec(quotas(), n));
+    let callers = (1..=3usize, prop_oneof![6 => 2..=4usize, 1 => 6..=10usize]).prop_flat_map(|(most, n)| {
+        prop::collection::vec(prop::collection::vec(any::<prop::sample::Index>(), 1..=most), n)
+    });
+    (known, callers, bounds(), prop::collection::vec(step(true), 1..=length)).prop_map(
+        |(known, callers, bounds, steps)| {
+            let limits = |of: Vec<prop::sample::Index>| of.iter().map(|which| *which.get(&known)).collect();
+            Story { bounds, callers: callers.into_iter().map(limits).collect(), steps }
+        },
+    )
 }

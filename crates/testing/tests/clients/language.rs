@@ -132,6 +132,11 @@ impl Program {
         }
     }
 
+    /// As Ctrl-C does.
+    pub(crate) fn interrupt(&self) {
+        sluice_testing::signal(self.child.id(), sluice_testing::Signal::INT);
+    }
+
     pub(crate) fn end(mut self) -> Ended {
         let end = Instant::now() + PATIENCE;
         // Its output ends with the program and whatever that has started.

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sluice_testing::{Kind, Server};
+use sluice_testing::{Kind, Server, until};
 
 use crate::language::Language;
 
@@ -18,6 +18,9 @@ pub(crate) fn keeps_its_promises(language: Language, kind: Kind) {
         scope.spawn(|| two_programs_share_the_pace(language, kind));
         scope.spawn(|| too_long_a_queue_is_refused(language, kind));
         scope.spawn(|| without_the_module_it_says_so(language, kind));
+        if [Language::Python, Language::PythonAsyncio, Language::Node].contains(&language) {
+            scope.spawn(|| who_is_interrupted_gives_the_turn_back(language, kind));
+        }
     });
 }
 
@@ -54,6 +57,20 @@ fn too_long_a_queue_is_refused(language: Language, kind: Kind) {
     let retry = ended.retry_ms("refused, retry in ");
     assert!((1..=20_000).contains(&retry), "{ended:?}");
     assert_eq!(server.ask("GET partner:api"), before, "a refusal takes nothing");
+}
+
+fn who_is_interrupted_gives_the_turn_back(language: Language, kind: Kind) {
+    // Its clock stands still, so that the state afterwards is that of now.
+    let server = Server::setup(kind).clock_ms(1_900_000_000_000).tcp().start();
+    reserve(&server, 9);
+    let before = server.ask("GET partner:api");
+    let program = language.start("limiter", &server.url());
+    until("it has a turn", || server.ask("GET partner:api") != before);
+    thread::sleep(INTERVAL); // it has read the reply, and waits for 1.6 s more
+    program.interrupt();
+    let ended = program.end();
+    assert!(!ended.ok && ended.said("call ").is_empty(), "{ended:?}");
+    assert_eq!(server.ask("GET partner:api"), before, "to the nanosecond");
 }
 
 fn without_the_module_it_says_so(language: Language, kind: Kind) {

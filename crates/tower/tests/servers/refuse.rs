@@ -11,12 +11,18 @@ on_both_servers![
     the_headers_tell_where_a_caller_stands,
     what_costs_more_than_the_burst_has_no_retry_after,
     of_several_limits_the_one_that_decided_is_named,
+    windows_say_their_kind_and_by_when_all_is_back,
+    a_held_key_is_refused_until_the_hold_is_over,
+    two_limits_on_one_key_are_each_held_to_their_own,
     each_client_behind_a_trusted_proxy_has_a_bucket_and_cannot_choose_another,
     a_request_without_a_key_is_refused_or_passes_as_chosen,
     limits_and_costs_are_chosen_for_each_request,
     the_answer_to_what_is_refused_can_be_another,
     two_layers_say_both_what_they_know,
 ];
+
+/// In UTC, on some day; in unix seconds.
+const NOON: i64 = 21_990 * 86_400 + 43_200;
 
 /// Slow enough that no token comes back while a test runs.
 const TWO: Limit = Limit::per_hour(2);
@@ -73,6 +79,56 @@ async fn of_several_limits_the_one_that_decided_is_named(kind: Kind) {
         if status == 429 {
             assert!(response.text().await.unwrap().contains(r#""violated-policies":["hour"]"#));
         }
+    }
+}
+
+async fn windows_say_their_kind_and_by_when_all_is_back(kind: Kind) {
+    let server = Server::setup(kind).clock_ms(NOON * 1000).tcp().start();
+    let app = App::behind(RateLimitLayer::refuse(limiter(&server, TWO.strict()).await, "k")).await;
+    for (status, left) in [(200, 1), (200, 0), (429, 0)] {
+        let response = app.get("/a").await;
+        assert_eq!(response.status(), status);
+        assert_eq!(standing(&response, 3600), format!(r#""default";r={left}"#));
+        assert_eq!(header(&response, "ratelimit-policy"), [r#""default";q=2;w=3600;sluice-kind=strict"#]);
+        if status == 429 {
+            within_a_minute(header(&response, "retry-after")[0], 3600);
+        }
+    }
+    let day = Limit::per(2, ms(86_400_000)).aligned(ms(0));
+    let app = App::behind(RateLimitLayer::refuse(limiter(&server, day).await, "day")).await;
+    for standing in [r#""default";r=1;t=43200"#, r#""default";r=0;t=43200"#, r#""default";r=0;t=43200"#] {
+        let response = app.get("/a").await;
+        assert_eq!(header(&response, "ratelimit"), [standing]);
+        assert_eq!(header(&response, "ratelimit-policy"), [r#""default";q=2;w=86400;sluice-kind=align"#]);
+    }
+    server.set_clock_ms((NOON + 43_200) * 1000);
+    assert_eq!(header(&app.get("/a").await, "ratelimit"), [r#""default";r=1;t=86400"#]);
+}
+
+async fn a_held_key_is_refused_until_the_hold_is_over(kind: Kind) {
+    let server = Server::setup(kind).clock_ms(NOON * 1000).tcp().start();
+    let app = App::behind(RateLimitLayer::refuse(limiter(&server, Limit::per_hour(1000)).await, "k")).await;
+    server.ask("RATELIMIT.HOLD k EX 600").int();
+    let response = app.get("/a").await;
+    assert_eq!((response.status().as_u16(), app.reached()), (429, 0));
+    assert_eq!(standing(&response, 600), r#""default";r=0"#);
+    within_a_minute(header(&response, "retry-after")[0], 600);
+    server.ask("RATELIMIT.HOLD k OFF").int();
+    assert_eq!(app.get("/a").await.status(), 200);
+}
+
+async fn two_limits_on_one_key_are_each_held_to_their_own(kind: Kind) {
+    let server = Server::start_tcp(kind);
+    let layer = RateLimitLayer::refuse(limiter(&server, Limit::per_hour(3)).await, "shared");
+    let layer =
+        layer.limits(|request| request.headers.contains_key("x-few").then(|| Limit::per_hour(5).into()));
+    let app = App::behind(layer).await;
+    for (few, status) in
+        [(false, 200), (true, 200), (false, 200), (false, 429), (true, 200), (true, 200), (true, 429)]
+    {
+        let request = app.request("/a");
+        let request = if few { request.header("x-few", "1") } else { request };
+        assert_eq!(request.send().await.unwrap().status(), status, "{few}");
     }
 }
 

@@ -1,11 +1,10 @@
-//! The reference: DESIGN sections 2.1 and 3 read literally, in exact rational arithmetic. Times
-//! are ns, a tat is a rational number, and nothing is done to make it fast.
+//! The reference of 0.1.0: one caller with one set of rates, in exact rational arithmetic. What it
+//! answered and stored then is answered and stored now.
 
 use num_bigint::BigInt;
 use num_rational::BigRational;
 use num_traits::{ToPrimitive, Zero};
-use sluice_core::limit::bucket::Standing;
-use sluice_core::limit::call::{Acquire, Change, Clauses, GiveBack, Mode, NEVER, Reply};
+use sluice_core::limit::call::{Acquire, Change, Clauses, GiveBack, Mode, NEVER, Reply, Why};
 use sluice_core::limit::quota::Quota;
 use sluice_core::time::{Millis, NS_PER_MS, Nanos};
 
@@ -35,18 +34,6 @@ pub(crate) struct Answer {
 impl Model {
     pub(crate) fn new(max_wait: Millis) -> Self {
         Self { max_wait, held: Vec::new() }
-    }
-
-    /// Expiry: PXAT is the latest tat, rounded up to ms.
-    pub(crate) fn expire(&mut self, now: Nanos) {
-        let latest = self.held.iter().map(|held| &held.tat).max();
-        if latest.is_some_and(|tat| int(now.0 / NS_PER_MS) >= (tat / int(NS_PER_MS)).ceil()) {
-            self.held.clear();
-        }
-    }
-
-    pub(crate) fn peek(&self, call: &Acquire, now: Nanos) -> Answer {
-        self.clone().acquire(call, now)
     }
 
     pub(crate) fn acquire(&mut self, call: &Acquire, now: Nanos) -> Answer {
@@ -81,11 +68,12 @@ impl Model {
         let granted = match call.mode {
             Mode::Force => true,
             Mode::Partial => fits > 0,
+            Mode::Plain => never.is_none() && longest.is_zero(),
             Mode::Wait(limit) => never.is_none() && longest <= ns(limit),
         };
         if !granted {
             let (index, wait_ms) = match (call.mode, never) {
-                (Mode::Wait(_), Some(never)) => (*never, NEVER),
+                (Mode::Plain | Mode::Wait(_), Some(never)) => (*never, NEVER),
                 _ => (waiting, ceil_ms(&longest)),
             };
             let reply = answer(0, wait_ms, &held, index, &now);
@@ -121,8 +109,11 @@ impl Model {
         let now = int(now.0);
         let (mut held, repaired) = self.up_to_date(&call.clauses, &now);
         let with_cost: Vec<usize> = (0..call.clauses.len()).filter(|i| call.clauses[*i].cost > 0).collect();
-        let somebody_behind =
-            call.due.is_some_and(|due| held.iter().any(|held| &held.tat - full(held.quota) > &now + ns(due)));
+        let somebody_behind = match call.why {
+            Why::Refund => false,
+            Why::DueIn(due) => held.iter().any(|held| &held.tat - full(held.quota) > &now + ns(due)),
+            Why::ActAt(_) => panic!("0.1.0 knew no AT"),
+        };
 
         let mut given = false;
         for i in with_cost.iter().copied().filter(|_| !somebody_behind) {
@@ -146,26 +137,9 @@ impl Model {
         match change {
             Change::Keep => {}
             Change::Delete => self.held.clear(),
-            Change::Write => self.store(held, call.clauses.len(), &now),
+            Change::Write | Change::WriteTimes => self.store(held, call.clauses.len(), &now),
         }
         Answer { reply, change, repaired: repaired && given }
-    }
-
-    /// What INFO shows; empty where it answers nil.
-    pub(crate) fn look(&self, now: Nanos) -> Vec<(Quota, Standing)> {
-        let now = int(now.0);
-        let (held, _) = self.up_to_date(&Clauses::new(), &now);
-        if held.iter().all(|held| debt(held, &now).is_zero()) {
-            return Vec::new();
-        }
-        let standing = |held: &Held| {
-            let (debt, remaining) = (debt(held, &now), remaining(held, &now));
-            let used_with_one_more = int(held.quota.burst() - remaining) - int(1);
-            let next =
-                if debt.is_zero() { debt.clone() } else { &debt - used_with_one_more * token(held.quota) };
-            (held.quota, Standing { remaining, next_ms: ceil_ms(&next), reset_ms: ceil_ms(&debt) })
-        };
-        held.iter().map(standing).collect()
     }
 
     /// The state as this call sees it: its own limits, no tat that is not believed, and a bucket
@@ -173,12 +147,6 @@ impl Model {
     fn up_to_date(&self, clauses: &Clauses, now: &Rational) -> (Vec<Held>, bool) {
         let mut repaired = false;
         let mut held = self.held.clone();
-        for (held, clause) in held.iter_mut().zip(clauses) {
-            if held.quota != clause.quota {
-                *held = requoted(held, clause.quota, now);
-                repaired = true;
-            }
-        }
         for held in &mut held {
             let latest = now + self.believed(held.quota);
             if held.tat > latest {
@@ -204,18 +172,6 @@ impl Model {
         }
         self.held = held;
     }
-}
-
-/// The used share under another limit, in the finest steps that a stored tat of that limit has,
-/// rounded up.
-fn requoted(held: &Held, quota: Quota, now: &Rational) -> Held {
-    let debt = debt(held, now);
-    let used = debt.clone().min(full(held.quota));
-    let share = &used * full(quota) / full(held.quota);
-    let step = if token(quota).is_integer() { int(1) } else { int(quota.count()).recip() };
-    let debt = ((share + (debt - used)) / &step).ceil() * step;
-    let tat = if debt.is_zero() { debt } else { now + debt };
-    Held { quota, tat }
 }
 
 fn answer(granted: i64, wait_ms: i64, held: &[Held], index: usize, now: &Rational) -> Reply {
@@ -260,4 +216,23 @@ fn ceil_ms(time: &Rational) -> i64 {
 
 pub(crate) fn int(n: u64) -> Rational {
     Rational::from_integer(BigInt::from(n))
+}
+
+impl Model {
+    /// The stored string; `None` where there is no key.
+    pub(crate) fn stored(&self) -> Option<String> {
+        let text = |held: &Held| {
+            let (count, period_ms, burst) = (held.quota.count(), held.quota.period_ms(), held.quota.burst());
+            let tat = held.tat.trunc();
+            let r = match held.quota.period_ns() % count {
+                0 => String::new(),
+                _ => {
+                    let r = ((&held.tat - &tat) * int(count)).to_integer();
+                    format!("+{:0>width$}", r.to_string(), width = count.to_string().len())
+                }
+            };
+            format!("{:0>19}{r}:{count}/{period_ms}:{burst}", tat.to_integer().to_string())
+        };
+        (!self.held.is_empty()).then(|| self.held.iter().map(text).collect::<Vec<_>>().join(";"))
+    }
 }
