@@ -7,6 +7,8 @@ pub(crate) struct Contender {
     pub(crate) module: Module,
     /// Run once for each key beforehand; `*` stands for its number.
     pub(crate) before: &'static [&'static str],
+    /// The wall clock stands still, and makes this step whenever a command has been run for all keys.
+    pub(crate) step_ms: i64,
     /// Counted, one of them after the other.
     pub(crate) commands: &'static [&'static str],
     /// How each reply to them begins.
@@ -30,7 +32,16 @@ const fn ours(
     commands: &'static [&'static str],
     replies: &'static [&'static [i64]],
 ) -> Contender {
-    Contender { name, module: Module::Sluice, before: &[], commands, replies, gated: false, floor: None }
+    Contender {
+        name,
+        module: Module::Sluice,
+        before: &[],
+        step_ms: 0,
+        commands,
+        replies,
+        gated: false,
+        floor: None,
+    }
 }
 
 const fn floor(
@@ -39,6 +50,20 @@ const fn floor(
     replies: &'static [&'static [i64]],
 ) -> Contender {
     Contender { module: Module::Floor, ..ours(name, command, replies) }
+}
+
+const STRICT: &str = "RATELIMIT.ACQUIRE key:* LIMIT 100 EX 60 STRICT";
+
+/// So many calls fall into every minute: of that many ms of acts a state keeps an entry each, and every call adds one
+/// and lets the oldest go.
+const fn strict(
+    name: &'static str,
+    a_minute: i64,
+    before: &'static [&'static str],
+    replies: &'static [&'static [i64]],
+) -> Contender {
+    let step_ms = (60_000 + a_minute - 1) / a_minute;
+    Contender { gated: true, before, step_ms, ..ours(name, &[STRICT], replies) }
 }
 
 /// An owner of a lock is as long as a UUID without its dashes.
@@ -62,6 +87,29 @@ pub(crate) const CONTENDERS: &[Contender] = &[
             "ACQUIRE granted, two limits",
             &["RATELIMIT.ACQUIRE key:* LIMIT 100 EX 60 LIMIT 1000 EX 3600"],
             &[&[1, 0]],
+        )
+    },
+    // Thirty calls a second: the key is there and its bucket is full again whenever one comes.
+    Contender {
+        gated: true,
+        step_ms: 33,
+        ..ours(
+            "ACQUIRE granted on an idle key",
+            &["RATELIMIT.ACQUIRE key:* LIMIT 100 EX 1"],
+            &[&[1, 0, 99, 100, 10, 0]],
+        )
+    },
+    // As `ACQUIRE granted` is: all calls come in one ms.
+    Contender { gated: true, ..ours("STRICT granted, one entry", &[STRICT], &[&[1, 0]]) },
+    strict("STRICT granted, 8 entries", 8, &[STRICT; 8], &[&[1, 0, 92]]),
+    strict("STRICT granted, 64 entries", 64, &[STRICT; 64], &[&[1, 0, 36]]),
+    // The figure is that of both together.
+    Contender {
+        gated: true,
+        ..ours(
+            "ACQUIRE granted, two callers mixed",
+            &["RATELIMIT.ACQUIRE key:* LIMIT 1000 EX 60", "RATELIMIT.ACQUIRE key:* LIMIT 2000 EX 60"],
+            &[&[1, 0], &[1, 0]],
         )
     },
     Contender {

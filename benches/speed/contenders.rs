@@ -5,6 +5,8 @@
 //! lasts for an hour or half of one, and so is there from the first round to the last. A plain value has as
 //! many bytes as a limiter's state.
 
+use std::time::{SystemTime, UNIX_EPOCH};
+
 use crate::load::Connections;
 use crate::wire::{KEY, Request};
 
@@ -51,6 +53,9 @@ pub(crate) struct Contender {
     /// Each operation wants a key that is not there: a pass takes each key once, and then empties the
     /// database.
     pub(crate) on_new_keys: bool,
+    /// An operation changes what the next one finds, or its key does not last: all keys are prepared before
+    /// each pass, which then takes each of them once.
+    pub(crate) on_fresh_keys: bool,
     /// Clients that all use one key do not disturb each other's outcome.
     pub(crate) on_one_key: bool,
     /// Measured with an AOF and with a replica too.
@@ -73,6 +78,7 @@ impl Contender {
             requests,
             yardsticks: Vec::new(),
             on_new_keys: false,
+            on_fresh_keys: false,
             on_one_key: false,
             persisted: false,
             latency: false,
@@ -93,6 +99,10 @@ impl Contender {
 
     fn on_new_keys(self) -> Self {
         Self { on_new_keys: true, ..self }
+    }
+
+    fn on_fresh_keys(self) -> Self {
+        Self { on_fresh_keys: true, ..self }
     }
 
     fn on_one_key(self) -> Self {
@@ -127,7 +137,8 @@ pub(crate) fn all(server: &mut Connections, peers: &[&str]) -> Result<Vec<Conten
         let peer = Contender::new(&name, &[(line, "")]).prepared(line, "").state(&name);
         peer.against(SET_PX, None).on_one_key().persisted().latency().may_expire()
     });
-    Ok([plain(), limits(&gcra), locks(&release, &extend), peers.collect()].concat())
+    let limits = [limits(&gcra), mixed(), [1, 8, 64].map(strict).into()].concat();
+    Ok([plain(), limits, locks(&release, &extend), peers.collect()].concat())
 }
 
 /// The server's own commands on a plain value.
@@ -207,6 +218,48 @@ fn limits(gcra: &str) -> Vec<Contender> {
             .against(SET_PX, None)
             .on_one_key(),
     ]
+}
+
+/// One key in the hands of callers that do not have the same in mind, or of one that seldom comes.
+fn mixed() -> Vec<Contender> {
+    // Full 10 µs after a call; the key lasts for a second or two.
+    let idle = "RATELIMIT.ACQUIRE __key__ LIMIT 100000 EX 1";
+    let untouched = "*6 :1 :0 :99999 :100000";
+    let [one, other] = [LIMIT, "LIMIT 2000000 EX 3600"].map(|it| format!("RATELIMIT.ACQUIRE __key__ {it}"));
+    let [one_used, other_used] = [&one, &other].map(|it| format!("{it} COST 250000"));
+    vec![
+        Contender::new("RATELIMIT.ACQUIRE, idle key", &[(idle, untouched)])
+            .prepared(idle, untouched)
+            .against(SET_PX, None)
+            .against(ACQUIRE, 1.0)
+            .on_fresh_keys()
+            .persisted(),
+        Contender::new("RATELIMIT.ACQUIRE, two callers", &[(&one, "*6 :1 :0"), (&other, "*6 :1 :0")])
+            .prepared(&one_used, "*6 :1 :0")
+            .prepared(&other_used, "*6 :1 :0")
+            .against(ACQUIRE, None)
+            .persisted(),
+    ]
+}
+
+/// A window that has so many entries, before a call and after it: the oldest is over and goes, and the call adds one.
+fn strict(entries: u32) -> Contender {
+    let limit = "LIMIT 1000000 EX 3600 STRICT";
+    let now_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_millis();
+    // What is out will be back in half an hour, a second apart.
+    let out = if entries > 1 { ",1+1800000" } else { "" };
+    let more = ",1+1000".repeat(entries.saturating_sub(2) as usize);
+    let state = format!("1@{}{out}{more}:1000000/3600000:S", now_ms - 1000);
+    let left = 1_000_000 - entries;
+    Contender::new(
+        &format!("STRICT, granted, {entries} {}", if entries == 1 { "entry" } else { "entries" }),
+        &[(&format!("RATELIMIT.ACQUIRE __key__ {limit}"), &format!("*6 :1 :0 :{left} :1000000"))],
+    )
+    // As long as a call would let it live.
+    .prepared(&format!("SET __key__ {state} PX 3630000"), "+OK")
+    .against(ACQUIRE, None)
+    .on_fresh_keys()
+    .persisted()
 }
 
 /// Locks by our commands and by SET NX PX with scripts, of which these are the digests.

@@ -16,6 +16,7 @@
 
 mod chart;
 mod contenders;
+mod effects;
 mod footprint;
 mod lane;
 mod latency;
@@ -161,8 +162,10 @@ impl Bench {
     fn throughput(&mut self, setting: Setting, options: &Options) -> Result<SettingResults, String> {
         self.step(setting.title());
         let Self { contenders, connections, stage, .. } = self;
-        let measured =
-            throughput::measure(connections, contenders, setting, options.extent(), stage.has_replica())?;
+        let extent = options.extent();
+        let mut measured =
+            throughput::measure(connections, contenders, setting, extent, stage.has_replica())?;
+        effects::measure(connections, contenders, setting, extent, stage, &mut measured)?;
         Ok(SettingResults { setting, measured })
     }
 

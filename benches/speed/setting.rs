@@ -48,7 +48,7 @@ impl Setting {
     pub(crate) fn keys(self, contender: &Contender, count: u32) -> Keys {
         match self {
             Self::OneKey => Keys::One,
-            _ if contender.on_new_keys => Keys::Once(0..count),
+            _ if contender.on_new_keys || contender.on_fresh_keys => Keys::Once(0..count),
             _ => Keys::Random(count),
         }
     }
@@ -57,7 +57,7 @@ impl Setting {
 /// A server for one setting, and its replica if it has one.
 pub(crate) struct Stage {
     pub(crate) server: Server,
-    replica: Option<Server>,
+    pub(crate) replica: Option<Server>,
 }
 
 impl Stage {

@@ -9,6 +9,7 @@ use crate::footprint::Memory;
 use crate::results::{Comparison, Results, ServerResults, SettingResults};
 use crate::setting::Setting;
 use crate::summary::Summary;
+use crate::throughput::Measured;
 
 /// A limiter key may take so many times the bytes of a plain string, and a refused or granted call may take
 /// so many times as long at its slowest.
@@ -109,7 +110,8 @@ fn bytes(server: &ServerResults, state: &str) -> Option<f64> {
 }
 
 fn throughput(comparisons: &[Comparison], setting: &SettingResults) -> Table {
-    let mut table = table(&[
+    let persisted = [Setting::Aof, Setting::Replica].contains(&setting.setting);
+    let head = [
         "operation",
         "ratio by the clock",
         "by processor time",
@@ -117,7 +119,10 @@ fn throughput(comparisons: &[Comparison], setting: &SettingResults) -> Table {
         "thousand a second",
         "server's ns each",
         "server busy",
-    ]);
+        "effects each",
+    ];
+    let columns = head.len() - usize::from(!persisted);
+    let mut table = table(&head[..columns]);
     for comparison in comparisons {
         let Some(measured) = setting.of(&comparison.name) else { continue };
         let alone = comparison.name == comparison.yardstick;
@@ -128,7 +133,7 @@ fn throughput(comparisons: &[Comparison], setting: &SettingResults) -> Table {
             Some(ratio) if !alone => ratio.text(2),
             _ => "–".to_owned(),
         };
-        table.add_row([
+        let row = [
             comparison.name.clone(),
             text(setting.ratio(comparison)),
             text(setting.cpu_ratio(comparison)),
@@ -136,9 +141,18 @@ fn throughput(comparisons: &[Comparison], setting: &SettingResults) -> Table {
             measured.summary(|pass| pass.a_second() / 1000.0).text(0),
             format!("{:.0}", measured.summary(|pass| pass.cpu_ns()).median),
             format!("{:.0} %", 100.0 * measured.summary(|pass| pass.busy()).median),
-        ]);
+            effects(measured),
+        ];
+        table.add_row(row.into_iter().take(columns));
     }
     table
+}
+
+/// `1.00 SET + 0.50 DEL`
+fn effects(measured: &Measured) -> String {
+    let each = measured.effects.iter().map(|it| format!("{:.2} {}", it.each, it.command));
+    let all = each.collect::<Vec<_>>().join(" + ");
+    if all.is_empty() { "none".to_owned() } else { all }
 }
 
 fn latency(server: &ServerResults) -> Table {

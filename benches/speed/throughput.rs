@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::contenders::Contender;
+use crate::effects::Effect;
 use crate::lane::Keys;
 use crate::load::{CONNECTIONS, Connections, Pass};
 use crate::setting::Setting;
@@ -21,6 +22,8 @@ const LOADING_DEPTH: usize = 100;
 pub(crate) struct Measured {
     pub(crate) name: String,
     pub(crate) passes: Vec<Pass>,
+    /// With an AOF or a replica.
+    pub(crate) effects: Vec<Effect>,
 }
 
 /// How long and how often is measured.
@@ -65,7 +68,11 @@ pub(crate) fn measure(
             entries[turn].passes.push(pass);
         }
     }
-    let measured = |entry: Entry<'_>| Measured { name: entry.contender.name.clone(), passes: entry.passes };
+    let measured = |entry: Entry<'_>| Measured {
+        name: entry.contender.name.clone(),
+        passes: entry.passes,
+        effects: Vec::new(),
+    };
     Ok(entries.into_iter().map(measured).collect())
 }
 
@@ -110,6 +117,12 @@ impl Course<'_> {
             // What one pass used up of the one key must not tell on the next.
             connections.ask("DEL __key__", "")?;
             fill(connections, contender, 0..1, random)?;
+        }
+        if let (true, Keys::Once(keys)) = (contender.on_fresh_keys, keys) {
+            fill(connections, contender, keys.clone(), random)?;
+            if *replica {
+                connections.ask("WAIT 1 60000", ":1")?;
+            }
         }
         let pass = connections.pass(&contender.requests, keys, *operations, *depth, random)?;
         if contender.on_new_keys {
