@@ -154,16 +154,9 @@ fn millis() -> impl Strategy<Value = Millis> {
     prop_oneof![Just(0), Just(MAX_MS), Just(60_000), 0..=MAX_MS].prop_map(|ms| Millis::new(ms).unwrap())
 }
 
-/// From 2001 on: no key has a state before that, when ms had fewer digits.
+/// The server's clock is in us since 1970; nothing says that it is right.
 fn instant() -> impl Strategy<Value = Nanos> {
-    const YEAR_2001: u64 = 1_000_000_000_000_000_000;
     let year_2026 = 1_795_640_112_345_678_900..1_795_640_112_545_678_900u64;
-    prop_oneof![
-        4 => year_2026,
-        1 => YEAR_2001..=u64::MAX,
-        1 => Just(YEAR_2001),
-        1 => Just(u64::MAX),
-        1 => Just(MAX_TAT)
-    ]
-    .prop_map(Nanos)
+    prop_oneof![4 => year_2026, 1 => any::<u64>(), 1 => Just(0), 1 => Just(u64::MAX), 1 => Just(MAX_TAT)]
+        .prop_map(Nanos)
 }

@@ -14,6 +14,7 @@ pub(crate) const TOGETHER: u32 = 12_000;
 pub(crate) const WAITS: u32 = 10_000;
 pub(crate) const REFUSALS: u32 = 8_000;
 pub(crate) const RETURNS: u32 = 8_000;
+pub(crate) const CROWDED: u32 = 1_000;
 pub(crate) const HOLDS: u32 = 8_000;
 pub(crate) const BOUNDS: u32 = 12_000;
 pub(crate) const CODEC: u32 = 12_000;
@@ -35,6 +36,7 @@ fn a_run_has_at_least_300_000_cases() {
         (1, ACTS),
         (3, CANCELLED),
         (5, TOGETHER),
+        (2, CROWDED),
         (3, HOLDS),
         (3, WAITS),
         (3, REFUSALS),

@@ -8,6 +8,7 @@
 //! | `both_paths_agree` | the short path of one caller answers what the long one does |
 //! | `never_too_many` | one caller's acts in any window stay within `burst + count * t / period` |
 //! | `callers_together` | so do the acts of all who name a limit, whatever others do |
+//! | `crowded_windows` | a window of more times than are stored lets nobody through too early, few too late |
 //! | `holds` | nobody acts while a key is held; turns move behind it |
 //! | `waits_are_exact` | `wait_ms` later it is granted, 1 ms earlier it is not |
 //! | `refusals_change_nothing` | a refusal leaves no trace, a PEEK tells what ACQUIRE would |
@@ -42,6 +43,7 @@ mod bounds;
 mod callers_together;
 mod codec;
 mod conformance;
+mod crowded_windows;
 mod grammar;
 mod holds;
 mod never_too_many;

@@ -7,7 +7,7 @@ use sluice_core::limit::call::{Change, Mode};
 use crate::cases::{self, config};
 use crate::key::Key;
 use crate::limits::any_limit;
-use crate::story::{Story, alone, is_in_range, together};
+use crate::story::{Story, alone, is_in_range, names_one_twice, together};
 
 proptest! {
     #![proptest_config(config(cases::REFUSALS))]
@@ -51,8 +51,7 @@ fn leaves_no_trace(story: &Story) -> Result<(), TestCaseError> {
             prop_assert_eq!(&key, &before);
         }
         // Which of two equal limits a clause means depends on their places, which close up.
-        let quotas = || call.clauses.iter().map(|clause| clause.quota);
-        if quotas().any(|quota| quotas().filter(|other| *other == quota).count() > 1) {
+        if names_one_twice(&call.clauses) {
             return Ok(());
         }
         // a repair is done once, a limit joins once, and neither shows

@@ -231,6 +231,13 @@ pub(crate) fn same_cost(clauses: &mut Clauses, cost: u64) {
     }
 }
 
+/// Whether two clauses have the same limit.
+pub(crate) fn names_one_twice(clauses: &Clauses) -> bool {
+    let same =
+        |(i, clause): (usize, &Clause)| clauses.iter().take(i).any(|other| other.quota == clause.quota);
+    clauses.iter().enumerate().any(same)
+}
+
 /// Every number of a reply is 0 or more and in its range, but for the wait of what can never be.
 pub(crate) fn is_in_range(reply: &Reply, clauses: &Clauses) -> bool {
     let Some(clause) = clauses.get(reply.index as usize) else { return false };

@@ -9,7 +9,7 @@ use sluice_core::time::{MAX_MS, Millis, NS_PER_MS, Nanos};
 use crate::cases::{self, config};
 use crate::key::Key;
 use crate::limits::any_limit;
-use crate::story::{Story, alone, together};
+use crate::story::{Story, alone, names_one_twice, together};
 
 proptest! {
     #![proptest_config(config(cases::WAITS))]
@@ -49,6 +49,10 @@ fn waits_just_that_long(story: &Story) -> Result<(), TestCaseError> {
     let (mut call, now) = story.up_to_a_question(&mut key);
     if call.mode == Mode::Force {
         call.mode = Mode::Plain;
+    }
+    // Which of two equal limits a clause means depends on their places, which close up when others go.
+    if story.callers.len() > 1 && names_one_twice(&call.clauses) {
+        return Ok(());
     }
     let Some(wait_ms) = ask_until_refused(&mut key, &call, now) else { return Ok(()) };
     let later = |ms: i64| Nanos(now.0 + ms as u64 * NS_PER_MS);
