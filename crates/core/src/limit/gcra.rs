@@ -270,7 +270,7 @@ impl<const PLAIN: bool> Sight<PLAIN> {
         }
         notes.forgotten = places::tidy(state, self.key_time);
         state.settle(self.now, bounds);
-        Change::Write
+        state.to_be_stored(self.now)
     }
 }
 

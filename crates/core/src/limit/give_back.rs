@@ -55,7 +55,7 @@ pub fn give_back(call: &GiveBack, state: &mut State, now: Nanos, bounds: &Bounds
         true => {
             notes.forgotten = places::tidy(state, key_time);
             state.settle(now, bounds);
-            Change::Write
+            state.to_be_stored(now)
         }
     };
     Verdict { reply, act_us: 0, change, notes }
@@ -116,5 +116,27 @@ fn reply(
     match fewest {
         Some((index, meter)) => sight.reply_of(&meter, index, i64::from(given), 0),
         None => sight.reply(state, 0, i64::from(given), 0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::limit::call::Clause;
+    use crate::limit::codec;
+    use crate::limit::quota::Quota;
+    use crate::time::Millis;
+
+    /// The only limit in use is one that nobody has named for an hour, and goes; what is left is no state.
+    #[test]
+    fn a_refund_that_leaves_nothing_in_use_deletes_the_key() {
+        let text = b"0@0~1795635112345:1/1:S|1795640112346000000~1795635112345:1/1:1";
+        let mut state = codec::decode(text).unwrap();
+        let quota = Quota::strict(1, Millis::new(1).unwrap()).unwrap();
+        let call = GiveBack { clauses: [Clause { quota, cost: 1 }].into_iter().collect(), why: Why::Refund };
+        let now = Nanos(1_795_640_112_345_678_900);
+        let bounds = Bounds { max_wait: Millis::ZERO, max_debt: Millis::ZERO };
+        let verdict = give_back(&call, &mut state, now, &bounds);
+        assert_eq!((verdict.reply.granted, verdict.change), (1, Change::Delete));
     }
 }

@@ -66,10 +66,7 @@ fn write(state: &mut State, now: Nanos, bounds: &Bounds, repaired: bool, changed
         state.meters.iter_mut().for_each(|meter| meter.clause = None);
         forgotten = places::tidy(state, key_time);
         state.settle(now, bounds);
-        match state.meters.is_empty() && state.hold.is_nothing() {
-            true => Change::Delete, // what was left went as stale, or was full
-            false => Change::Write,
-        }
+        state.to_be_stored(now)
     };
     Held { held_ms, change, repaired, forgotten }
 }

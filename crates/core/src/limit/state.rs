@@ -3,7 +3,7 @@
 use arrayvec::ArrayVec;
 
 use super::bounds::Bounds;
-use super::call::{Clause, Clauses, MAX_CLAUSES};
+use super::call::{Change, Clause, Clauses, MAX_CLAUSES};
 use super::hold::Hold;
 use super::meter::{Gauge, Meter};
 use crate::time::Nanos;
@@ -81,6 +81,12 @@ impl State {
                 meter.place -= 1;
             }
         }
+    }
+
+    /// What becomes of the key: once stale limits have gone, what is left may mean nothing, and is no state to be
+    /// stored.
+    pub(super) fn to_be_stored(&self, now: Nanos) -> Change {
+        if self.is_idle(now) { Change::Delete } else { Change::Write }
     }
 
     /// Brings the state into the one form in which it is stored.

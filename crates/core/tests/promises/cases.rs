@@ -23,7 +23,9 @@ pub(crate) const GRAMMAR: u32 = 12_000;
 pub(crate) fn config(cases: u32) -> ProptestConfig {
     let factor = std::env::var("SLUICE_CASES_FACTOR").ok().and_then(|factor| factor.parse().ok());
     let cases = f64::from(cases) * factor.unwrap_or(1.0);
-    ProptestConfig::with_cases(cases.ceil() as u32)
+    let cases = cases.ceil() as u32;
+    // A property that passes over one story in a hundred may do so however many there are.
+    ProptestConfig { max_global_rejects: cases.max(1024), ..ProptestConfig::with_cases(cases) }
 }
 
 #[test]
