@@ -11,7 +11,9 @@ static MAX_WAIT_MS: NumericSetting = NumericSetting::new(&settings::MAX_WAIT_MS)
 static MAX_DEBT_MS: NumericSetting = NumericSetting::new(&settings::MAX_DEBT_MS);
 static MAX_WAITERS: NumericSetting = NumericSetting::new(&settings::MAX_WAITERS);
 
-static SETTINGS: [&NumericSetting; 3] = [&MAX_WAIT_MS, &MAX_DEBT_MS, &MAX_WAITERS];
+static MAX_WAITERS_TOTAL: NumericSetting = NumericSetting::new(&settings::MAX_WAITERS_TOTAL);
+
+static SETTINGS: [&NumericSetting; 4] = [&MAX_WAIT_MS, &MAX_DEBT_MS, &MAX_WAITERS, &MAX_WAITERS_TOTAL];
 
 /// How far ahead of the clock a limit may stand.
 pub(crate) fn bounds() -> Bounds {
@@ -22,6 +24,11 @@ pub(crate) fn bounds() -> Bounds {
 /// How many clients may wait for one lock.
 pub(crate) fn max_waiters() -> usize {
     usize::try_from(MAX_WAITERS.get()).unwrap_or(0)
+}
+
+/// How many clients may wait for locks in all.
+pub(crate) fn max_waiters_total() -> usize {
+    usize::try_from(MAX_WAITERS_TOTAL.get()).unwrap_or(0)
 }
 
 /// Takes the words behind the module's path: pairs of a setting's name, with `sluice.` in front or

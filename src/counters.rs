@@ -84,10 +84,13 @@ pub(crate) static LOCK_EVICTED: Counter = Counter::new(c"lock_evicted");
 /// Waits that ended by their BLOCK time, or by CLIENT UNBLOCK.
 pub(crate) static LOCK_WAIT_TIMEOUTS: Counter = Counter::new(c"lock_wait_timeouts");
 
+/// Grants that were taken back because the client was gone, or was told something else, before it heard of them.
+pub(crate) static LOCK_UNDELIVERED: Counter = Counter::new(c"lock_undelivered");
+
 /// How many wait for a lock now.
 pub(crate) static LOCK_WAITING: Counter = Counter::new(c"lock_waiting");
 
-static COUNTERS: [&Counter; 21] = [
+static COUNTERS: [&Counter; 22] = [
     &GRANTED,
     &REFUSED,
     &NEVER_GRANTED,
@@ -108,6 +111,7 @@ static COUNTERS: [&Counter; 21] = [
     &LOCK_ENDED,
     &LOCK_EVICTED,
     &LOCK_WAIT_TIMEOUTS,
+    &LOCK_UNDELIVERED,
     &LOCK_WAITING,
 ];
 

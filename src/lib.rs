@@ -22,7 +22,7 @@ mod server;
 
 use std::ffi::CStr;
 
-use lock::{alarms, evictions};
+use lock::{evictions, rounds};
 use server::{Events, Info, InfoSection, LoadError, Loading, Module};
 
 /// All memory is the server's, so that `maxmemory` and `INFO memory` count it.
@@ -45,18 +45,29 @@ impl Module for Sluice {
         server.add_info::<Self>()?;
         server.add_type::<sluice_core::lock::Lock>()?;
         server.add_events::<Self>()?;
-        commands::register(server)
+        commands::register(server)?;
+        if server.replicas() > 0 {
+            // Which of them have it, the server cannot tell.
+            server::warn(
+                "replicas are connected: each needs this module before the first lock is taken, or it lacks it",
+            );
+        }
+        Ok(())
     }
 }
 
-/// What may free a lock that somebody waits for, or lose one that somebody holds.
+/// What may free a lock that somebody waits for, or lose one that somebody holds; and when to look after them.
 impl Events for Sluice {
     fn flushed(db: Option<i32>) {
-        alarms::look_soon_at_all(db);
+        rounds::look_soon_at_all(db);
     }
 
     fn swapped() {
-        alarms::look_soon_at_all(None);
+        rounds::look_soon_at_all(None);
+    }
+
+    fn cron(ctx: &server::Context<'_>) {
+        rounds::cron(ctx);
     }
 
     fn evicted(db: i32, key: &[u8]) {

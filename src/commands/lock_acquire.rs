@@ -48,22 +48,22 @@ impl Command for LockAcquire {
         if matches!(attempt, Attempt::Refused(_)) && ctx.may_block() {
             waiting::check_room(ctx, name, &claim)?;
             if let Some(wait) = ctx.block_on::<Self>(name, limit) {
-                waiting::join(ctx, name, wait, &claim);
+                waiting::join(ctx, name, wait, &claim, limit);
                 return Ok(());
             }
         }
-        family::reply(ctx, &attempt.reply());
+        family::reply(ctx, &attempt.reply()?);
         Ok(())
     }
 }
 
 impl BlockingCommand for LockAcquire {
     fn answer(ctx: &Context<'_>, args: Args<'_>, wait: WaitId) -> Result<(), CommandError> {
-        match waiting::end(wait).ok_or(CommandError::Server)? {
-            Ended::Granted(reply) => family::reply(ctx, &reply),
-            Ended::WrongType => return Err(CommandError::WrongType),
+        match waiting::end(ctx, wait).ok_or(CommandError::Server)? {
+            Ended::Granted(reply, _) => family::reply(ctx, &reply),
+            Ended::Failed(error) => return Err(error),
             Ended::NotGranted(waiter) => {
-                let key = LockKey::open(ctx, args.key()?, Access::Read)?;
+                let key = LockKey::open_outside(ctx, args.key()?, Access::Read)?;
                 let (view, claim) = (key.view(), waiter.claim());
                 let reply = view.own(claim.owner).unwrap_or_else(|| view.refusal(claim.holders));
                 family::reply(ctx, &reply);
@@ -72,7 +72,11 @@ impl BlockingCommand for LockAcquire {
         Ok(())
     }
 
-    fn forget(wait: WaitId) {
-        waiting::forget(wait);
+    fn time_is_up(ctx: &Context<'_>, wait: WaitId) {
+        waiting::look_once_more(ctx, wait);
+    }
+
+    fn forget(wait: WaitId, heard: bool) {
+        waiting::forget(wait, heard);
     }
 }

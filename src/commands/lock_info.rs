@@ -8,14 +8,19 @@ use crate::lock::key::LockKey;
 use crate::lock::queue;
 use crate::server::{Access, Args, Command, Context, Keys, Spec, Word};
 
-/// Shows who holds a lock.
+/// So many of those who wait are shown.
+const SHOWN: usize = 100;
+
+/// `left-ms` of one that waits without limit.
+const NO_LIMIT: i64 = -1;
+
+/// Shows who holds a lock, and who waits for it.
 pub(super) struct LockInfo;
 
 impl Command for LockInfo {
     const SPEC: Spec = Spec {
         name: names::LOCK_INFO,
-        summary:
-            c"Shows who holds a lock, with which fence, how long still, and how many wait; nil when free.",
+        summary: c"Shows who holds a lock, with which fence, how long still, and who waits; nil when free.",
         complexity: c"O(N) with N holders",
         since: c"0.1.0",
         arity: 2,
@@ -30,15 +35,17 @@ impl Command for LockInfo {
     fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError> {
         let name = args.key()?;
         let key = LockKey::open(ctx, name, Access::Read)?;
-        let waiters = queue::awaited(ctx, name).map_or(0, |lock| queue::count(&lock));
+        let awaited = queue::awaited(ctx, name);
+        let waiting = awaited.as_ref().map_or(0, queue::count);
+        let waiters = awaited.map(|lock| queue::first(&lock, SHOWN)).unwrap_or_default();
         let view = key.view();
-        let holders = view.live().count();
-        if holders == 0 && waiters == 0 {
+        let holders = view.count();
+        if holders == 0 && waiting == 0 {
             ctx.reply_nil();
             return Ok(());
         }
 
-        ctx.reply_map(2);
+        ctx.reply_map(3);
         ctx.reply_name(c"holders");
         ctx.reply_array(holders);
         for (holder, ttl_ms) in view.live() {
@@ -49,7 +56,17 @@ impl Command for LockInfo {
             ctx.reply_pair(c"ttl-ms", ttl_ms as i64);
             ctx.reply_pair(c"held-ms", view.held_ms(holder) as i64);
         }
-        ctx.reply_pair(c"waiters", waiters as i64);
+        ctx.reply_pair(c"waiting", waiting as i64);
+        ctx.reply_name(c"waiters");
+        ctx.reply_array(waiters.len());
+        for waiter in waiters {
+            ctx.reply_map(4);
+            ctx.reply_name(c"owner");
+            ctx.reply_bytes(waiter.claim().owner);
+            ctx.reply_pair(c"holders", waiter.claim().holders as i64);
+            ctx.reply_pair(c"waited-ms", waiter.waited_ms(key.now()) as i64);
+            ctx.reply_pair(c"left-ms", waiter.left_ms(key.now()).map_or(NO_LIMIT, |ms| ms as i64));
+        }
         Ok(())
     }
 }

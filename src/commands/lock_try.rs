@@ -34,8 +34,11 @@ impl Command for LockTry {
         let (attempt, woken) = attempt(ctx, name, &mut key, &claim);
         key.commit()?;
 
-        family::reply(ctx, &attempt.reply());
+        let reply = attempt.reply();
+        if let Ok(reply) = &reply {
+            family::reply(ctx, reply);
+        }
         woken.wake();
-        Ok(())
+        reply.map(drop)
     }
 }

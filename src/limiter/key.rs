@@ -27,7 +27,7 @@ impl<'c> LimiterKey<'c> {
         access: Access,
         state: &mut State,
     ) -> Result<Self, CommandError> {
-        let key = ctx.open(name, access);
+        let key = ctx.open(name, access)?;
         let is_new = match key.value() {
             Value::Absent => true,
             Value::String(value)

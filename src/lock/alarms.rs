@@ -1,23 +1,23 @@
-//! When to look at a key that somebody waits for: one alarm for each such key.
+//! When a key that somebody waits for is to be looked at: an alarm for each such key, at the end of the lease that stands
+//! in the way.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sluice_core::lock::queue::LockName;
 
 use super::key::LockKey;
-use super::queue::{self, Alarm, AlarmToken, with_state};
-use crate::server::{Arg, Context, Timer};
+use super::queue::{self, Alarm, AlarmToken, Watch, with_state};
+use super::rounds;
+use crate::server::{Arg, Context, Timer, Token, now};
 
-/// How long a key is left alone at the most, in ms: a clock that was set, or an expiry that a
-/// stranger changed, rings no alarm.
-pub(super) const CHECK_MS: u64 = 1_000;
-
-/// Sets the alarm of a key for when the head of its queue may be granted.
+/// Has a key looked at when the head of its queue may be granted.
 pub(super) fn watch(lock: &LockName, key: &LockKey<'_>) {
-    if let Some(holders) = queue::head_holders(lock) {
-        let view = key.view();
-        let ms = if view.admits(holders) { 0 } else { view.opens_in_ms(holders).unwrap_or(0) };
-        set(lock, ms.min(CHECK_MS));
+    let Some(holders) = queue::head_holders(lock) else { return };
+    let view = key.view();
+    match view.opens_in_ms(holders) {
+        Some(ms) if !view.admits(holders) => set(lock, ms),
+        _ => rounds::soon(lock),
     }
 }
 
@@ -28,41 +28,61 @@ pub(crate) fn watch_if_any(ctx: &Context<'_>, name: Arg<'_>, key: &LockKey<'_>) 
     }
 }
 
-/// Has a key looked at as soon as the running command is over, if anybody waits for it.
-pub(super) fn look_soon(db: i32, key: &[u8]) {
-    if !queue::is_empty() {
-        set(&LockName { db, key: key.into() }, 0);
-    }
-}
-
-/// The same for all keys of a database, or of all.
-pub(crate) fn look_soon_at_all(db: Option<i32>) {
-    for lock in with_state(|state| state.waiters.places(db)) {
-        set(&lock, 0);
-    }
-}
-
-/// Sets the alarm of a key in place of the one before, unless that one rings soon anyway.
+/// Sets the alarm of a key in place of the one before.
 pub(super) fn set(lock: &LockName, ms: u64) {
     static LAST: AtomicU64 = AtomicU64::new(0);
-    let shared = with_state(|state| {
-        let rings_soon = state.waiters.alarm(lock).is_some_and(|alarm| alarm.soon);
-        state.waiters.shared(lock).filter(|_| !rings_soon)
+    let at_ms = now().as_millis() + ms;
+    let place = with_state(|state| {
+        let (place, watch) = state.waiters.watch(lock)?;
+        let is_set = watch.alarm.as_ref().is_some_and(|alarm| alarm.at_ms == at_ms);
+        (!is_set).then(|| Arc::clone(place))
     });
-    let Some(shared) = shared else { return };
+    let Some(place) = place else { return };
     let token = AlarmToken(LAST.fetch_add(1, Ordering::Relaxed) + 1);
-    let alarm = Alarm { timer: Timer::set(ms, token), token, soon: ms == 0 };
-    let unused = with_state(|state| {
-        state.rings.insert(token, shared);
-        state.waiters.set_alarm(lock, Some(alarm)).unwrap_or_else(|unused| unused)
+    let alarm = Alarm { timer: Timer::set(ms, token), token, at_ms };
+    let before = with_state(|state| {
+        state.rings.insert(token, place);
+        match state.waiters.watch(lock) {
+            Some((_, watch)) => watch.alarm.replace(alarm),
+            None => Some(alarm),
+        }
     });
-    silence(unused);
+    silence(before);
+}
+
+/// Stops watching a key that nobody waits for any more.
+pub(super) fn end(watch: Option<Watch>) {
+    silence(watch.and_then(|watch| watch.alarm));
 }
 
 /// Stops an alarm that nobody needs any more.
-pub(super) fn silence(alarm: Option<Alarm>) {
+fn silence(alarm: Option<Alarm>) {
     if let Some(Alarm { timer, token, .. }) = alarm {
         with_state(|state| state.rings.remove(&token));
         timer.stop();
+    }
+}
+
+impl Token for AlarmToken {
+    fn number(self) -> u64 {
+        self.0
+    }
+
+    fn of_number(number: u64) -> Self {
+        Self(number)
+    }
+
+    /// Many leases may end at once, so this only takes note.
+    fn ring(self, _ctx: &Context<'_>) {
+        let place = with_state(|state| {
+            let place = state.rings.remove(&self)?;
+            if let Some((_, watch)) = state.waiters.watch(&place) {
+                watch.alarm = None; // it has just rung
+            }
+            Some(place)
+        });
+        if let Some(lock) = place {
+            rounds::soon(&lock);
+        }
     }
 }

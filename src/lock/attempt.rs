@@ -1,5 +1,6 @@
 //! An attempt to take a lock that others may wait for.
 
+use sluice_core::grammar::error::CommandError;
 use sluice_core::lock::{Claim, Reply};
 
 use super::handover::{self, Woken};
@@ -16,17 +17,20 @@ pub(crate) enum Attempt {
     Own(Reply),
     /// Others hold it, or wait for it.
     Refused(Reply),
+    /// It could have been granted, but for this.
+    Failed(CommandError),
 }
 
 impl Attempt {
     /// What the caller is told who does not wait; counted.
-    pub(crate) fn reply(self) -> Reply {
+    pub(crate) fn reply(self) -> Result<Reply, CommandError> {
         match self {
-            Self::Granted(reply) => reply,
+            Self::Granted(reply) => Ok(reply),
             Self::Own(reply) | Self::Refused(reply) => {
                 counters::LOCK_REFUSED.add(1);
-                reply
+                Ok(reply)
             }
+            Self::Failed(error) => Err(error),
         }
     }
 }
@@ -45,10 +49,11 @@ pub(crate) fn attempt(
     let awaited = queue::awaited(ctx, name);
     let (first, woken) = match &awaited {
         None => (true, Woken::default()),
-        Some(lock) if ctx.may_block() => {
-            let woken = handover::admit(lock, key);
+        Some(lock) if handover::is_time(ctx) => {
+            let woken = handover::admit(lock, name, key);
             (queue::count(lock) == 0, woken)
         }
+        Some(lock) if ctx.may_block() => (false, Woken::default()),
         Some(lock) => (handover::head_fits(lock, key), Woken::default()),
     };
     let view = key.view();
@@ -57,7 +62,7 @@ pub(crate) fn attempt(
     } else if !(first && view.admits(claim.holders)) {
         Attempt::Refused(view.refusal(claim.holders))
     } else {
-        Attempt::Granted(key.grant(claim))
+        key.grant(claim).map_or_else(Attempt::Failed, Attempt::Granted)
     };
     if let Some(lock) = &awaited {
         alarms::watch(lock, key);

@@ -1,22 +1,23 @@
 //! The fences of this server: the last that was given, wherever it was given.
 
-use sluice_core::lock::{Fences, Lock};
+use sluice_core::lock::{Fences, Holder, Source};
 use sluice_core::time::Nanos;
 
 use crate::server::{Guarded, now};
 
 static FENCES: Guarded<Fences> = Guarded::new();
 
-/// The fence of a grant.
-pub(super) fn next(now: Nanos) -> u64 {
+/// The fence of a grant; `None` if none is left.
+pub(super) fn next(now: Nanos) -> Option<u64> {
     FENCES.with(|fences| fences.next(now))
 }
 
-/// Takes note of the fences of a lock that came from elsewhere; false if one is not to be believed.
-pub(crate) fn note(lock: &Lock) -> bool {
+/// Takes note of the fences of leases that came from elsewhere; false, and of none, if one is not to be believed.
+pub(crate) fn note<'a>(mut holders: impl Iterator<Item = &'a Holder>, source: Source) -> bool {
+    let now = now();
     FENCES.with(|fences| {
         let mut raised = *fences;
-        let believed = lock.holders().iter().all(|holder| raised.raise(holder.fence()));
+        let believed = holders.all(|holder| raised.raise(holder.fence(), source, now));
         if believed {
             *fences = raised;
         }
@@ -32,5 +33,6 @@ pub(super) fn to_keep() -> Option<u64> {
 
 /// Takes note of what an RDB file kept; false if it is not to be believed.
 pub(super) fn kept(fence: u64) -> bool {
-    FENCES.with(|fences| fences.raise(fence))
+    let now = now();
+    FENCES.with(|fences| fences.raise(fence, Source::Server, now))
 }

@@ -1,19 +1,32 @@
 //! Granting the lock to those who wait.
 //!
 //! Strictly first in, first out: only the head of a queue is granted, by [`admit`]. That happens in
-//! the RELEASE itself, before a TRY or an ACQUIRE of somebody else, or when the key's alarm rings:
+//! the RELEASE itself, before a TRY or an ACQUIRE of somebody else, or when the key is looked at:
 //! at the end of the lease that stands in the way, and soon after a stranger has deleted, renamed
 //! or overwritten the lock. A grant is written before its client is woken.
 
+use std::time::Instant;
+
+use sluice_core::grammar::error::CommandError;
 use sluice_core::lock::queue::LockName;
 
 use super::key::LockKey;
-use super::queue::{self, AlarmToken, Ended, with_state};
-use super::{alarms, waiting};
-use crate::server::{Access, Arg, Context, OwnedArg, Token, WaitId, wake};
+use super::queue::{self, Ended, with_state};
+use super::rounds::{self, SLICE};
+use super::{alarms, stall, waiting};
+use crate::counters;
+use crate::server::{Access, Arg, Context, OwnedArg, WaitId, is_still_permitted, wake};
 
-/// How soon to look again when the server may not write now, in ms.
+/// How soon to look again while clients are paused, in ms.
 const PAUSED_MS: u64 = 10;
+
+/// How soon to look again where the server would refuse a client's write, in ms.
+const REFUSED_MS: u64 = 100;
+
+/// How soon to look again where the slot is not ours, in ms; and how often it may be so before those who wait are told.
+/// The server itself redirects within a second whoever waits for a slot that has moved.
+const STRAYED_MS: u64 = 1_000;
+const STRAYED_OFTEN: u8 = 5;
 
 /// Waits that have ended, and whose clients have not been told yet.
 #[must_use = "clients that are not woken wait until their time is up"]
@@ -21,27 +34,44 @@ const PAUSED_MS: u64 = 10;
 pub(crate) struct Woken(Vec<WaitId>);
 
 impl Woken {
-    /// Tells them. Only once the key is written, as they are told that it is, and closed, as each is
+    /// Tells them. Only once the key is written, as they are told that it is, and closed, as each may be
     /// answered before this returns.
     pub(crate) fn wake(self) {
         self.0.into_iter().for_each(wake);
     }
 }
 
-/// Grants the lock to those at the head of its queue, as far as it goes.
-pub(super) fn admit(lock: &LockName, key: &mut LockKey<'_>) -> Woken {
+/// Whether a command may hand the lock on that it has just found free, or made so. What a transaction or a script has
+/// freed is theirs to take again until they are over.
+pub(super) fn is_time(ctx: &Context<'_>) -> bool {
+    ctx.may_block() && stall::quiet_ms() == 0
+}
+
+/// Grants the lock to those at the head of its queue, as far as it goes, and for no longer than a slice: the key is then
+/// due again.
+pub(super) fn admit(lock: &LockName, name: Arg<'_>, key: &mut LockKey<'_>) -> Woken {
+    let began = Instant::now();
     let mut woken = Vec::new();
     while let Some(head) = queue::head(lock) {
+        if !woken.is_empty() && began.elapsed() >= SLICE {
+            break;
+        }
         let claim = head.claim();
         let granted = if key.view().own(claim.owner).is_some() {
             None // it has got it on another connection
-        } else if key.view().admits(claim.holders) {
-            Some(key.grant(&claim))
-        } else {
+        } else if !key.view().admits(claim.holders) {
             break;
+        } else if !is_still_permitted(head.id, name) {
+            Some(Err(CommandError::NoPermission))
+        } else {
+            Some(key.grant(&claim))
         };
-        let ended = |waiter| granted.map_or(Ended::NotGranted(waiter), Ended::Granted);
-        alarms::silence(with_state(|state| state.end(head.id, ended)));
+        let ended = |waiter| match granted {
+            None => Ended::NotGranted(waiter),
+            Some(Ok(reply)) => Ended::Granted(reply, waiter),
+            Some(Err(error)) => Ended::Failed(error),
+        };
+        alarms::end(with_state(|state| state.end(head.id, ended)));
         woken.push(head.id);
     }
     Woken(woken)
@@ -54,8 +84,8 @@ pub(super) fn admit(lock: &LockName, key: &mut LockKey<'_>) -> Woken {
 pub(crate) fn after_release(ctx: &Context<'_>, name: Arg<'_>, owner: &[u8], key: &mut LockKey<'_>) -> Woken {
     let Some(lock) = queue::awaited(ctx, name) else { return Woken::default() };
     let mut woken = Vec::from_iter(waiting::cancel(&lock, owner));
-    if ctx.may_block() {
-        woken.extend(admit(&lock, key).0);
+    if is_time(ctx) {
+        woken.extend(admit(&lock, name, key).0);
     }
     alarms::watch(&lock, key);
     Woken(woken)
@@ -66,58 +96,117 @@ pub(super) fn head_fits(lock: &LockName, key: &LockKey<'_>) -> bool {
     queue::head_holders(lock).is_none_or(|holders| key.view().admits(holders))
 }
 
-impl Token for AlarmToken {
-    fn number(self) -> u64 {
-        self.0
-    }
-
-    fn of_number(number: u64) -> Self {
-        Self(number)
-    }
-
-    fn ring(self, ctx: &Context<'_>) {
-        if let Some(lock) = with_state(|state| state.rings.remove(&self)) {
-            look(ctx, &lock);
-        }
-    }
+/// Whether the wait of the head of the queue is over: it can be granted, or has got the lock on another connection.
+fn is_head_over(lock: &LockName, key: &LockKey<'_>) -> bool {
+    queue::head(lock).is_none_or(|head| {
+        let (view, claim) = (key.view(), head.claim());
+        view.admits(claim.holders) || view.own(claim.owner).is_some()
+    })
 }
 
-/// Looks whether the head of a queue can be granted now.
-fn look(ctx: &Context<'_>, lock: &LockName) {
-    with_state(|state| state.waiters.set_alarm(lock, None).ok()); // it has just rung
-    if queue::count(lock) == 0 {
+/// Looks whether the head of a queue can be granted now, outside of anybody's command.
+pub(super) fn look(ctx: &Context<'_>, lock: &LockName) {
+    let takes_back = with_state(|state| state.has_undelivered(lock));
+    if queue::count(lock) == 0 && !takes_back {
         return;
     }
-    if !ctx.may_write() {
-        return alarms::set(lock, PAUSED_MS);
+    if ctx.is_read_only_replica() {
+        // In the middle of a failover that may yet be called off, all who wait go on waiting.
+        return match ctx.is_paused() {
+            true => alarms::set(lock, PAUSED_MS),
+            false => dismiss(lock, CommandError::Unblocked).wake(),
+        };
     }
     ctx.select_db(lock.db);
     let name = OwnedArg::new(&lock.key);
-    if !ctx.owns(name.arg()) {
-        // The slot has moved: the server is about to send all who wait -MOVED.
-        return alarms::set(lock, alarms::CHECK_MS);
+    match LockKey::open_outside(ctx, name.arg(), Access::Read) {
+        Ok(key) if !takes_back && !is_head_over(lock, &key) && !key.view().outlasts_all() => {
+            return alarms::watch(lock, &key);
+        }
+        Ok(_) => {}
+        Err(error) => return dismiss(lock, error).wake(),
     }
-    hand_over(ctx, name.arg(), lock).wake();
+    match obstacle(ctx, name.arg(), lock) {
+        None => hand_over(ctx, name.arg(), lock).wake(),
+        Some(Obstacle::Passes(ms)) => alarms::set(lock, ms),
+        Some(Obstacle::Stays(error)) => dismiss(lock, error).wake(),
+    }
+}
+
+/// What keeps the server from writing of its own accord.
+enum Obstacle {
+    /// Look again, in so many ms.
+    Passes(u64),
+    /// Nobody will be granted the lock here.
+    Stays(CommandError),
+}
+
+/// A grant is a write: it is made only where and when a client's would be, and never by a server that may have been
+/// replaced while it slept.
+fn obstacle(ctx: &Context<'_>, name: Arg<'_>, lock: &LockName) -> Option<Obstacle> {
+    if ctx.is_paused() {
+        return Some(Obstacle::Passes(PAUSED_MS));
+    }
+    let quiet_ms = stall::quiet_ms();
+    if quiet_ms > 0 {
+        return Some(Obstacle::Passes(quiet_ms));
+    }
+    let owns = ctx.owns(name);
+    let strayed = with_state(|state| {
+        let (_, watch) = state.waiters.watch(lock)?;
+        watch.strayed = if owns { 0 } else { watch.strayed + 1 };
+        Some(watch.strayed)
+    });
+    if !owns {
+        return Some(match strayed {
+            Some(..STRAYED_OFTEN) => Obstacle::Passes(STRAYED_MS),
+            _ => Obstacle::Stays(CommandError::SlotMoves),
+        });
+    }
+    (!ctx.takes_writes(name)).then_some(Obstacle::Passes(REFUSED_MS))
 }
 
 /// Writes what the head of the queue, and those behind it, can be given.
 fn hand_over(ctx: &Context<'_>, name: Arg<'_>, lock: &LockName) -> Woken {
-    let Ok(mut key) = LockKey::open(ctx, name, Access::Write) else {
-        return dismiss(lock);
+    let mut key = match LockKey::open_outside(ctx, name, Access::Write) {
+        Ok(key) => key,
+        Err(CommandError::TryAgain) => {
+            alarms::set(lock, PAUSED_MS);
+            return Woken::default();
+        }
+        Err(error) => return dismiss(lock, error),
     };
-    let woken = admit(lock, &mut key);
+    take_back(lock, &mut key);
+    let woken = admit(lock, name, &mut key);
     alarms::watch(lock, &key);
     // Cannot fail: the key holds a lock or nothing. If it did, leases would end by themselves.
     let _ = key.commit();
     woken
 }
 
-/// Something else is in the key: all who wait are told so.
-fn dismiss(lock: &LockName) -> Woken {
+/// Ends the leases whose clients have never heard of them.
+fn take_back(lock: &LockName, key: &mut LockKey<'_>) {
+    for grant in with_state(|state| state.take_undelivered(lock)) {
+        let owner = grant.waiter.claim().owner;
+        let is_held = key.view().find(owner).is_some_and(|(holder, _)| holder.fence() as i64 == grant.fence);
+        if is_held && key.release(owner) {
+            counters::LOCK_UNDELIVERED.add(1);
+        }
+    }
+}
+
+/// All who wait are told that they do so in vain, as many as a slice lets.
+fn dismiss(lock: &LockName, error: CommandError) -> Woken {
+    let began = Instant::now();
     let mut woken = Vec::new();
+    with_state(|state| drop(state.take_undelivered(lock))); // whatever is there now, it is none of them
     while let Some(head) = queue::head(lock) {
-        alarms::silence(with_state(|state| state.end(head.id, |_| Ended::WrongType)));
+        alarms::end(with_state(|state| state.end(head.id, |_| Ended::Failed(error))));
         woken.push(head.id);
+        if began.elapsed() >= SLICE {
+            rounds::soon(lock);
+            break;
+        }
     }
     Woken(woken)
 }

@@ -20,7 +20,9 @@
 //! | `waiting` | how a wait begins and ends |
 //! | `handover` | granting the lock to those who wait |
 //! | `alarms` | when to look at a key that somebody waits for |
-//! | `queue` | the books: who waits, what each was told in the end, which alarms are set |
+//! | `rounds` | looking at the keys whose time has come, a little at a time |
+//! | `stall` | whether the server has just woken from a long sleep |
+//! | `queue` | the books: who waits, what each was told in the end, which alarms are set, which keys are due |
 //!
 //! What a lease means is decided in `sluice_core::lock`, who is next in `sluice_core::lock::queue`.
 
@@ -32,5 +34,7 @@ pub(crate) mod fences;
 pub(crate) mod handover;
 pub(crate) mod key;
 pub(crate) mod queue;
+pub(crate) mod rounds;
+mod stall;
 mod value;
 pub(crate) mod waiting;

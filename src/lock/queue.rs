@@ -1,11 +1,12 @@
-//! Who waits for which lock, what each was told in the end, and which alarms are set.
+//! Who waits for which lock, what each was told in the end, which alarms are set, and which keys are due.
 //!
 //! Bookkeeping alone: nothing in here calls the server, as [`Guarded`] demands. Blocking clients is
-//! [`waiting`](super::waiting), setting alarms is [`alarms`](super::alarms).
+//! [`waiting`](super::waiting), setting alarms is [`alarms`](super::alarms), looking at keys is [`rounds`](super::rounds).
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 
+use sluice_core::grammar::error::CommandError;
 use sluice_core::lock::queue::{self, LockName, Waiters};
 use sluice_core::lock::{Claim, Reply};
 
@@ -13,40 +14,63 @@ use crate::counters;
 use crate::server::{Arg, Context, Guarded, Timer, WaitId};
 
 /// One that waits.
-pub(super) type Waiter = queue::Waiter<WaitId>;
+pub(crate) type Waiter = queue::Waiter<WaitId>;
 
 /// How a wait ended.
+#[derive(Clone)]
 pub(crate) enum Ended {
     /// By a grant, which is written.
-    Granted(Reply),
+    Granted(Reply, Waiter),
     /// By its time, by the operator, or because its owner gave it up, asked again on another
     /// connection, or holds the lock already.
     NotGranted(Waiter),
-    /// Something else is in the key.
-    WrongType,
+    /// It can never be granted here.
+    Failed(CommandError),
+}
+
+/// How a key that somebody waits for is watched.
+#[derive(Default)]
+pub(super) struct Watch {
+    /// Rings when the head of the queue may be granted.
+    pub(super) alarm: Option<Alarm>,
+    /// Whether the key is looked at in the next round anyway.
+    is_due: bool,
+    /// How often in a row its slot was found to be another node's.
+    pub(super) strayed: u8,
 }
 
 /// An alarm of a key that is set.
 pub(super) struct Alarm {
     pub(super) timer: Timer,
     pub(super) token: AlarmToken,
-    /// Rings at the next turn of the server's loop; no other needs to be set.
-    pub(super) soon: bool,
+    /// When it rings, in unix ms.
+    pub(super) at_ms: u64,
 }
 
 /// The number of an alarm.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct AlarmToken(pub(super) u64);
 
+/// A grant that its client never heard of.
+pub(super) struct Undelivered {
+    pub(super) lock: Arc<LockName>,
+    pub(super) fence: i64,
+    pub(super) waiter: Waiter,
+}
+
 /// All of it.
 #[derive(Default)]
 pub(super) struct State {
-    /// Those that wait, and the alarm of each key.
-    pub(super) waiters: Waiters<Alarm, WaitId>,
-    /// The waits that are over and have not been answered yet.
-    pub(super) ended: HashMap<WaitId, Ended>,
+    /// Those that wait, and how each key is watched.
+    pub(super) waiters: Waiters<Watch, WaitId>,
+    /// The waits that are over and whose clients may not have heard of it yet, each with its key.
+    ended: HashMap<WaitId, (Arc<LockName>, Ended)>,
     /// The key that an alarm rings for.
     pub(super) rings: HashMap<AlarmToken, Arc<LockName>>,
+    /// The keys that are looked at next.
+    due: VecDeque<Arc<LockName>>,
+    /// The grants that are to be taken back.
+    undelivered: Vec<Undelivered>,
 }
 
 static STATE: Guarded<State> = Guarded::new();
@@ -60,12 +84,90 @@ pub(super) fn with_state<T>(run: impl FnOnce(&mut State) -> T) -> T {
 }
 
 impl State {
-    /// Takes one that waits out of its queue, as having ended like this. An alarm that is returned
-    /// has to be stopped.
-    pub(super) fn end(&mut self, wait: WaitId, ended: impl FnOnce(Waiter) -> Ended) -> Option<Alarm> {
-        let (waiter, alarm) = self.waiters.leave(wait)?;
-        self.ended.insert(wait, ended(waiter));
-        alarm
+    /// Takes one that waits out of its queue, as having ended like this. If it was the last there, nobody needs the key
+    /// to be watched any more.
+    pub(super) fn end(&mut self, wait: WaitId, ended: impl FnOnce(Waiter) -> Ended) -> Option<Watch> {
+        let lock = self.waiters.place(wait)?;
+        let (waiter, watch) = self.waiters.leave(wait)?;
+        self.ended.insert(wait, (lock, ended(waiter)));
+        watch
+    }
+
+    /// One that has been replaced in its queue has ended.
+    pub(super) fn replaced(&mut self, lock: Arc<LockName>, waiter: Waiter) {
+        self.ended.insert(waiter.id, (lock, Ended::NotGranted(waiter)));
+    }
+
+    /// How a wait has ended, which is now being told. A grant is remembered until it is known to have been heard of.
+    pub(super) fn tell(&mut self, wait: WaitId) -> Option<Ended> {
+        self.ended.get(&wait).map(|(_, ended)| ended.clone())
+    }
+
+    /// A wait is over. The key, if a grant is to be taken back that its client has not heard of.
+    pub(super) fn forget(&mut self, wait: WaitId, heard: bool) -> Option<Arc<LockName>> {
+        match self.ended.remove(&wait)? {
+            (lock, Ended::Granted(reply, waiter)) if !heard => {
+                self.undelivered.push(Undelivered { lock: Arc::clone(&lock), fence: reply.fence, waiter });
+                Some(lock)
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a grant of this lock is to be taken back.
+    pub(super) fn has_undelivered(&self, lock: &LockName) -> bool {
+        self.undelivered.iter().any(|grant| *grant.lock == *lock)
+    }
+
+    /// The grants of a lock that are to be taken back.
+    pub(super) fn take_undelivered(&mut self, lock: &LockName) -> Vec<Undelivered> {
+        self.undelivered.extract_if(.., |grant| *grant.lock == *lock).collect()
+    }
+
+    /// Nobody waits, and nothing is to be taken back.
+    pub(super) fn is_idle(&self) -> bool {
+        self.waiters.total() == 0 && self.undelivered.is_empty()
+    }
+
+    pub(super) fn is_due(&self) -> bool {
+        !self.due.is_empty()
+    }
+
+    pub(super) fn count_due(&self) -> usize {
+        self.due.len()
+    }
+
+    /// Puts a key among those that are looked at next, if somebody waits for it.
+    pub(super) fn set_due(&mut self, lock: &LockName) {
+        if let Some((place, watch)) = self.waiters.watch(lock)
+            && !std::mem::replace(&mut watch.is_due, true)
+        {
+            self.due.push_back(Arc::clone(place));
+        }
+    }
+
+    /// The same, whether or not somebody waits for it.
+    pub(super) fn push_due(&mut self, lock: Arc<LockName>) {
+        self.due.push_back(lock);
+    }
+
+    /// Puts all keys of a database, or of all, among those that are looked at next.
+    pub(super) fn all_due(&mut self, db: Option<i32>) {
+        for (place, watch) in self.waiters.watches(db) {
+            if !std::mem::replace(&mut watch.is_due, true) {
+                self.due.push_back(Arc::clone(place));
+            }
+        }
+        self.due.extend(self.undelivered.iter().map(|grant| Arc::clone(&grant.lock)));
+    }
+
+    /// The next key to be looked at.
+    pub(super) fn next_due(&mut self) -> Option<Arc<LockName>> {
+        let lock = self.due.pop_front()?;
+        if let Some((_, watch)) = self.waiters.watch(&lock) {
+            watch.is_due = false;
+        }
+        Some(lock)
     }
 }
 
@@ -91,6 +193,16 @@ pub(super) fn name_of(ctx: &Context<'_>, key: Arg<'_>) -> LockName {
 /// How many wait for this lock.
 pub(crate) fn count(lock: &LockName) -> usize {
     with_state(|state| state.waiters.count(lock))
+}
+
+/// How many wait for any lock.
+pub(super) fn total() -> usize {
+    with_state(|state| state.waiters.total())
+}
+
+/// The first `limit` of those who wait for this lock.
+pub(crate) fn first(lock: &LockName, limit: usize) -> Vec<Waiter> {
+    with_state(|state| state.waiters.at(lock).take(limit).cloned().collect())
 }
 
 /// The one that is next.

@@ -2,9 +2,9 @@
 
 use std::ffi::CStr;
 
-use sluice_core::lock::{Holder, Lock, MAX_HOLDERS};
+use sluice_core::lock::{Holder, Lock, MAX_HOLDERS, Source};
 
-use super::{alarms, effects, evictions, fences};
+use super::{effects, evictions, fences, rounds};
 use crate::server::{DataType, Defrag, Digest, OwnedArg, Rdb, TypeHandle};
 
 static HANDLE: TypeHandle<Lock> = TypeHandle::new();
@@ -17,7 +17,7 @@ impl DataType for Lock {
     const HANDLE: &'static TypeHandle<Self> = &HANDLE;
 
     fn save(&self, rdb: &mut Rdb) {
-        rdb.save_number(self.holders().len() as u64);
+        rdb.save_number(self.len() as u64);
         for holder in self.holders() {
             rdb.save_bytes(holder.owner());
             rdb.save_number(holder.fence());
@@ -35,7 +35,8 @@ impl DataType for Lock {
                 (rdb.load_number()?, rdb.load_number()?, rdb.load_number()?);
             holders.push(Holder::new(&owner, fence, deadline_ms, acquired_ms)?);
         }
-        Lock::from_holders(holders).filter(fences::note)
+        let source = if rdb.is_a_clients() { Source::Client } else { Source::Server };
+        Lock::from_holders(holders).filter(|lock| fences::note(lock.holders(), source))
     }
 
     fn rewrite(&self) -> (&'static CStr, Vec<OwnedArg>) {
@@ -47,7 +48,7 @@ impl DataType for Lock {
     }
 
     fn effort(&self) -> usize {
-        1 + self.holders().len()
+        1 + self.len()
     }
 
     fn digest(&self, digest: &mut Digest) {
@@ -61,7 +62,7 @@ impl DataType for Lock {
     }
 
     fn defrag(&mut self, defrag: &mut Defrag) {
-        let holders = self.holders_mut();
+        let Some(holders) = self.list_mut() else { return };
         defrag.list(holders);
         for holder in holders {
             defrag.list(holder.owner_mut());
@@ -70,7 +71,7 @@ impl DataType for Lock {
 
     fn unlinked(db: i32, key: &[u8]) {
         evictions::unlinked(db, key);
-        alarms::look_soon(db, key);
+        rounds::look_soon(db, key);
     }
 
     fn save_aux() -> Option<u64> {

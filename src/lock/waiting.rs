@@ -7,29 +7,38 @@ use std::sync::Arc;
 use sluice_core::grammar::error::CommandError;
 use sluice_core::lock::Claim;
 use sluice_core::lock::queue::LockName;
+use sluice_core::time::Millis;
 
 use super::key::LockKey;
 use super::queue::{Ended, Waiter, with_state};
-use super::{alarms, queue};
+use super::{alarms, handover, queue, rounds};
 use crate::server::{Access, Arg, Context, WaitId, wake};
 use crate::{config, counters};
 
-/// Whether one more may wait for this key: as many as the setting allows, and always an owner that
+/// Whether one more may wait for this key: as many as the settings allow, and always an owner that
 /// waits already, as it takes its own place.
 pub(crate) fn check_room(ctx: &Context<'_>, name: Arg<'_>, claim: &Claim<'_>) -> Result<(), CommandError> {
     let lock = queue::name_of(ctx, name);
-    let full = queue::count(&lock) >= config::max_waiters() && !queue::find(&lock, claim);
-    if full { Err(CommandError::TooManyWaiters) } else { Ok(()) }
+    if queue::find(&lock, claim) {
+        Ok(())
+    } else if queue::count(&lock) >= config::max_waiters() {
+        Err(CommandError::TooManyWaiters)
+    } else if queue::total() >= config::max_waiters_total() {
+        Err(CommandError::TooManyWaitersInAll)
+    } else {
+        Ok(())
+    }
 }
 
-/// Puts a client that is blocked already into the queue. Its owner's older wait ends. Not with the
-/// key open.
-pub(crate) fn join(ctx: &Context<'_>, name: Arg<'_>, wait: WaitId, claim: &Claim<'_>) {
+/// Puts a client that is blocked already into the queue, to wait for so long at the most. Its owner's older wait ends.
+/// Not with the key open.
+pub(crate) fn join(ctx: &Context<'_>, name: Arg<'_>, wait: WaitId, claim: &Claim<'_>, limit: Millis) {
     let lock = Arc::new(queue::name_of(ctx, name));
+    let waiter = Waiter::new(wait, claim, ctx.now(), limit);
     let older = with_state(|state| {
-        let older = state.waiters.join(Arc::clone(&lock), Waiter::new(wait, claim))?;
+        let older = state.waiters.join(Arc::clone(&lock), waiter)?;
         let id = older.id;
-        state.ended.insert(id, Ended::NotGranted(older));
+        state.replaced(Arc::clone(&lock), older);
         Some(id)
     });
     if let Some(older) = older {
@@ -43,35 +52,49 @@ pub(crate) fn join(ctx: &Context<'_>, name: Arg<'_>, wait: WaitId, claim: &Claim
 
 /// Cancels the wait of an owner: the one to [`wake`] once the key is written.
 pub(super) fn cancel(lock: &LockName, owner: &[u8]) -> Option<WaitId> {
-    let (wait, alarm) = with_state(|state| {
+    let (wait, watch) = with_state(|state| {
         let wait = state.waiters.find(lock, owner)?.id;
         Some((wait, state.end(wait, Ended::NotGranted)))
     })?;
-    alarms::silence(alarm);
+    alarms::end(watch);
     Some(wait)
 }
 
 /// How a wait has ended that is now to be answered. If nobody has ended it, its time is up or the
-/// operator has ended it. `None` for one that is not known, which there should not be.
-pub(crate) fn end(wait: WaitId) -> Option<Ended> {
-    with_state(|state| state.ended.remove(&wait)).or_else(|| {
-        counters::LOCK_WAIT_TIMEOUTS.add(1);
-        leave(wait).map(Ended::NotGranted)
+/// operator has ended it; but if it is the first in the queue and the lock is free by now, it has it.
+/// `None` for one that is not known, which there should not be.
+pub(crate) fn end(ctx: &Context<'_>, wait: WaitId) -> Option<Ended> {
+    let told = || with_state(|state| state.tell(wait));
+    told().or_else(|| {
+        look_once_more(ctx, wait);
+        told().or_else(|| {
+            counters::LOCK_WAIT_TIMEOUTS.add(1);
+            leave(wait).map(Ended::NotGranted)
+        })
     })
 }
 
+/// The time of a wait is up: if it is the first in the queue and the lock is free by now, it has it.
+pub(crate) fn look_once_more(ctx: &Context<'_>, wait: WaitId) {
+    if let Some(lock) = with_state(|state| state.waiters.place(wait)) {
+        handover::look(ctx, &lock);
+    }
+}
+
 /// The last that is heard of a wait: most have ended before, others end here, as their clients have
-/// gone.
-pub(crate) fn forget(wait: WaitId) {
-    with_state(|state| state.ended.remove(&wait));
+/// gone. Whoever was granted the lock and has not `heard` of it does not keep it.
+pub(crate) fn forget(wait: WaitId, heard: bool) {
+    if let Some(lock) = with_state(|state| state.forget(wait, heard)) {
+        rounds::soon_anyway(lock);
+    }
     leave(wait);
 }
 
 /// Takes one out of its queue; whoever is behind it may be next.
 fn leave(wait: WaitId) -> Option<Waiter> {
-    let (lock, (waiter, alarm)) =
+    let (lock, (waiter, watch)) =
         with_state(|state| state.waiters.place(wait).zip(state.waiters.leave(wait)))?;
-    alarms::silence(alarm);
-    alarms::set(&lock, 0);
+    alarms::end(watch);
+    rounds::soon(&lock);
     Some(waiter)
 }

@@ -28,9 +28,13 @@ macro_rules! required {
 }
 
 required! {
+    RedisModule_ACLCheckCommandPermissions,
     RedisModule_AvoidReplicaTraffic,
     RedisModule_BlockClientOnKeys,
+    RedisModule_BlockedClientDisconnected,
     RedisModule_Call,
+    RedisModule_CallReplyStringPtr,
+    RedisModule_CallReplyType,
     RedisModule_CloseKey,
     RedisModule_CreateCommand,
     RedisModule_CreateDataType,
@@ -44,15 +48,23 @@ required! {
     RedisModule_EmitAOF,
     RedisModule_Free,
     RedisModule_FreeCallReply,
+    RedisModule_FreeModuleUser,
+    RedisModule_FreeServerInfo,
     RedisModule_FreeString,
+    RedisModule_FreeThreadSafeContext,
     RedisModule_GetAbsExpire,
     RedisModule_GetBlockedClientPrivateData,
+    RedisModule_GetClientId,
+    RedisModule_GetClientUserNameById,
     RedisModule_GetCommand,
     RedisModule_GetContextFlags,
+    RedisModule_GetContextFromIO,
     RedisModule_GetDbIdFromOptCtx,
     RedisModule_GetDetachedThreadSafeContext,
     RedisModule_GetKeyNameFromOptCtx,
+    RedisModule_GetModuleUserFromUserName,
     RedisModule_GetSelectedDb,
+    RedisModule_GetServerInfo,
     RedisModule_GetUsedMemoryRatio,
     RedisModule_InfoAddFieldULongLong,
     RedisModule_InfoAddSection,
@@ -69,6 +81,7 @@ required! {
     RedisModule_RegisterInfoFunc,
     RedisModule_RegisterNumericConfig,
     RedisModule_Replicate,
+    RedisModule_ReplicateVerbatim,
     RedisModule_ReplyWithArray,
     RedisModule_ReplyWithCString,
     RedisModule_ReplyWithError,
@@ -79,6 +92,7 @@ required! {
     RedisModule_SaveStringBuffer,
     RedisModule_SaveUnsigned,
     RedisModule_SelectDb,
+    RedisModule_ServerInfoGetFieldUnsigned,
     RedisModule_SetAbsExpire,
     RedisModule_SetCommandInfo,
     RedisModule_SetDisconnectCallback,
@@ -98,7 +112,7 @@ required! {
 pub(super) mod optional {
     pub(in crate::server) use redis_module::raw::{
         RedisModule_AddACLCategory, RedisModule_CachedMicroseconds, RedisModule_GetModuleOptionsAll,
-        RedisModule_SetCommandACLCategories,
+        RedisModule_Microseconds, RedisModule_SetCommandACLCategories,
     };
 }
 

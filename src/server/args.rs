@@ -56,6 +56,15 @@ impl OwnedArg {
         Self { raw }
     }
 
+    /// One that the server has made for us; `None` for NULL.
+    ///
+    /// # Safety
+    ///
+    /// A string that is ours to free without a context, or NULL.
+    pub(super) unsafe fn from_raw(raw: *mut RedisModuleString) -> Option<Self> {
+        (!raw.is_null()).then(|| Self { raw }) // not made at all of NULL, as it would be freed
+    }
+
     /// The word, as a command would see it.
     pub(crate) fn arg(&self) -> Arg<'_> {
         Arg { raw: self.raw, command: PhantomData }

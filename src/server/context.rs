@@ -1,9 +1,12 @@
 //! What a running command may ask of the server.
 
+use std::ffi::c_int;
 use std::marker::PhantomData;
+use std::slice;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use redis_module::raw::{self, RedisModuleCtx};
+use sluice_core::grammar::error::CommandError;
 use sluice_core::time::Nanos;
 
 use super::api::{call, optional};
@@ -34,11 +37,21 @@ impl Context<'_> {
         now()
     }
 
-    /// Looks the key up, once.
-    pub(crate) fn open<'k>(&'k self, name: Arg<'k>, access: Access) -> Key<'k> {
+    /// The time outside of commands, where the server's own clock may be a little behind: expiry is told by the wall
+    /// clock there.
+    pub(crate) fn wall_now(&self) -> Nanos {
+        wall_now()
+    }
+
+    /// Looks the key up, once. [`CommandError::TryAgain`] if the server lets nobody write it now.
+    pub(crate) fn open<'k>(&'k self, name: Arg<'k>, access: Access) -> Result<Key<'k>, CommandError> {
         // SAFETY: context and name belong to the running command; `Key` closes the handle.
         let raw = unsafe { call!(RedisModule_OpenKey(self.raw, name.raw(), access.flags())) };
-        Key::new(raw, access)
+        // Opened to read, NULL is a key that is absent. Opened to write, no server before Valkey 9.2 says so.
+        if raw.is_null() && access == Access::Write {
+            return Err(CommandError::TryAgain);
+        }
+        Ok(Key::new(raw, access))
     }
 
     /// Whether a command that needs memory would be refused now. Servers that evict are asked what
@@ -82,9 +95,14 @@ impl Context<'_> {
         }
     }
 
-    /// Whether the client can be made to wait: not in MULTI, not in a script.
+    /// Whether the client can be made to wait: not in MULTI, not in a script. Where another module calls us from
+    /// there, and would let the call wait, only those two say so.
     pub(crate) fn may_block(&self) -> bool {
-        !self.has(raw::REDISMODULE_CTX_FLAGS_DENY_BLOCKING)
+        !self.has(
+            raw::REDISMODULE_CTX_FLAGS_DENY_BLOCKING
+                | raw::REDISMODULE_CTX_FLAGS_MULTI
+                | raw::REDISMODULE_CTX_FLAGS_LUA,
+        )
     }
 
     /// Whether this comes from the primary, from another node's slot, or from the AOF at start.
@@ -92,11 +110,46 @@ impl Context<'_> {
         self.has(raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING)
     }
 
-    /// Whether this server may write of its own accord now. A write outside a client's command
-    /// while clients are paused, or during a failover, stops the server.
-    pub(crate) fn may_write(&self) -> bool {
+    /// Whether clients are paused, or a failover is under way: a write outside a client's command stops the server.
+    pub(crate) fn is_paused(&self) -> bool {
         // SAFETY: takes nothing.
-        unsafe { call!(RedisModule_AvoidReplicaTraffic()) == 0 }
+        unsafe { call!(RedisModule_AvoidReplicaTraffic()) != 0 }
+    }
+
+    /// Whether all writes are the primary's. A key of its that has expired reads as absent here and is still there:
+    /// writing it stops Redis.
+    pub(crate) fn is_read_only_replica(&self) -> bool {
+        // The first flag alone is also set on a replica that takes writes, and the second is not without it.
+        self.has(raw::REDISMODULE_CTX_FLAGS_READONLY)
+    }
+
+    /// Whether a client's write would be taken: not without enough replicas (min-replicas-to-write), nor after a
+    /// snapshot has failed (stop-writes-on-bgsave-error). For a key whose slot is ours.
+    pub(crate) fn takes_writes(&self, key: Arg<'_>) -> bool {
+        // A write that is asked as a script would ask ('S'), and that changes nothing whatever is in the key. Where it
+        // is run on a lock it answers WRONGTYPE. Refusals as replies too ('E'): without, Valkey 9.1 follows a NULL
+        // pointer.
+        // SAFETY: each letter of the format has its argument; the text lives as long as the reply, which is freed once.
+        unsafe {
+            let reply = call!(RedisModule_Call(
+                self.raw,
+                c"SETRANGE".as_ptr(),
+                c"ESscc".as_ptr(),
+                key.raw(),
+                c"0".as_ptr(),
+                c"".as_ptr(),
+            ));
+            if reply.is_null() {
+                return false;
+            }
+            let mut len = 0;
+            let taken = call!(RedisModule_CallReplyType(reply)) != raw::REDISMODULE_REPLY_ERROR as c_int || {
+                let text = call!(RedisModule_CallReplyStringPtr(reply, &mut len));
+                !text.is_null() && slice::from_raw_parts(text.cast::<u8>(), len).starts_with(b"WRONGTYPE")
+            };
+            call!(RedisModule_FreeCallReply(reply));
+            taken
+        }
     }
 
     /// Whether the key's slot is still this node's, as far as cluster mode is on.
@@ -128,6 +181,15 @@ pub(crate) fn now() -> Nanos {
     match unsafe { optional::RedisModule_CachedMicroseconds } {
         // SAFETY: takes nothing and reads a variable of the server.
         Some(cached) => Nanos::from_micros(unsafe { cached() }),
+        None => wall_now(),
+    }
+}
+
+fn wall_now() -> Nanos {
+    // SAFETY: the table of functions is written only at load.
+    match unsafe { optional::RedisModule_Microseconds } {
+        // SAFETY: takes nothing and asks the clock.
+        Some(micros) => Nanos::from_micros(unsafe { micros() }),
         None => {
             let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
             Nanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))

@@ -70,6 +70,14 @@ impl Context<'_> {
         }
     }
 
+    /// Sends the running command, as it came, to replicas and AOF.
+    pub(crate) fn replicate_as_it_is(&self) {
+        // SAFETY: the context is that of the running command.
+        unsafe {
+            call!(RedisModule_ReplicateVerbatim(self.raw()));
+        }
+    }
+
     /// Sends a command with a key and these words behind it to replicas and AOF.
     pub(crate) fn replicate(&self, command: &CStr, key: Arg<'_>, words: &[OwnedArg]) {
         let mut words: Vec<_> = words.iter().map(|word| word.arg().raw()).collect();

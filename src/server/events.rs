@@ -1,4 +1,4 @@
-//! What happens in the server without a command of ours: flushing, swapping databases, evicting.
+//! What happens in the server without a command of ours: flushing, swapping databases, evicting, time going by.
 
 use std::ffi::{c_char, c_int, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -23,6 +23,9 @@ pub(crate) trait Events {
 
     /// A key has been evicted. It is no longer there.
     fn evicted(_db: i32, _key: &[u8]) {}
+
+    /// The server does its own regular jobs: `hz` times a second, whatever becomes of the wall clock.
+    fn cron(_ctx: &Context<'_>) {}
 }
 
 extern "C" fn flushed<E: Events>(
@@ -48,6 +51,17 @@ extern "C" fn swapped<E: Events>(
     let _ = catch_unwind(E::swapped);
 }
 
+extern "C" fn cron<E: Events>(
+    ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    _subevent: u64,
+    _info: *mut c_void,
+) {
+    // SAFETY: the server's own context for the callback now running.
+    let ctx = unsafe { Context::new(ctx) };
+    let _ = catch_unwind(AssertUnwindSafe(|| E::cron(&ctx)));
+}
+
 extern "C" fn evicted<E: Events>(
     ctx: *mut raw::RedisModuleCtx,
     _type: c_int,
@@ -66,12 +80,14 @@ impl Loading<'_> {
     pub(crate) fn add_events<E: Events>(&self) -> Result<(), LoadError> {
         let flush = raw::RedisModuleEvent { id: raw::REDISMODULE_EVENT_FLUSHDB, dataver: 1 };
         let swap = raw::RedisModuleEvent { id: raw::REDISMODULE_EVENT_SWAPDB, dataver: 1 };
+        let cron_loop = raw::RedisModuleEvent { id: raw::REDISMODULE_EVENT_CRON_LOOP, dataver: 1 };
         let evict = raw::REDISMODULE_NOTIFY_EVICTED;
         // SAFETY: the context is that of the load; the callbacks have the events' signatures.
         let made = unsafe {
             [
                 call!(RedisModule_SubscribeToServerEvent(self.raw(), flush, Some(flushed::<E>))),
                 call!(RedisModule_SubscribeToServerEvent(self.raw(), swap, Some(swapped::<E>))),
+                call!(RedisModule_SubscribeToServerEvent(self.raw(), cron_loop, Some(cron::<E>))),
                 call!(RedisModule_SubscribeToKeyspaceEvents(self.raw(), evict, Some(evicted::<E>))),
             ]
         };

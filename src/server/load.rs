@@ -39,9 +39,18 @@ impl LoadError {
     }
 }
 
-/// A context for what belongs to no command, such as alarms. Made at load, never freed: a module
-/// with a data type is never unloaded.
+/// A context for what belongs to no command, such as alarms. Made at load, freed only if that fails: a module with a
+/// data type is never unloaded.
 static BACKGROUND: AtomicPtr<raw::RedisModuleCtx> = AtomicPtr::new(ptr::null_mut());
+
+/// Gives back the context of a module that does not load after all.
+fn free_background() {
+    let context = BACKGROUND.swap(ptr::null_mut(), Ordering::Relaxed);
+    if !context.is_null() {
+        // SAFETY: made by us and freed once; whoever would use it belongs to a module that is not loaded.
+        unsafe { call!(RedisModule_FreeThreadSafeContext(context)) }
+    }
+}
 
 pub(super) fn background() -> *mut raw::RedisModuleCtx {
     BACKGROUND.load(Ordering::Relaxed)
@@ -65,9 +74,24 @@ impl<'a> Loading<'a> {
         self.args.from(0).map(super::args::Arg::bytes)
     }
 
+    /// How many replicas are connected to this server.
+    pub(crate) fn replicas(&self) -> u64 {
+        // SAFETY: the context is that of the load; what is answered is freed once, and asked in between.
+        unsafe {
+            let info = call!(RedisModule_GetServerInfo(self.raw, c"replication".as_ptr()));
+            let field = c"connected_slaves".as_ptr();
+            let count = call!(RedisModule_ServerInfoGetFieldUnsigned(info, field, ptr::null_mut()));
+            call!(RedisModule_FreeServerInfo(self.raw, info));
+            count
+        }
+    }
+
     fn set_options(&self, family: Family) {
         // HANDLE_IO_ERRORS: a broken RDB is our error to report, not the server's to die of.
         // NO_IMPLICIT_SIGNAL_MODIFIED: a refused call must not break WATCH.
+        // Not yet: Valkey 9.2 saves without forking only where every module says that it copes. Ours does (a lock is
+        // saved from its value alone, the last fence under its own lock, and a key that is not to be written is borne
+        // with); the bit is to be added here when its number is published.
         // HANDLE_REPL_ASYNC_LOAD: what outlives a command (who waits) is not data, so old data can be served.
         const EVERYWHERE: c_int = 1 << 0 | 1 << 1 | 1 << 2;
         // Valkey 9 moves no slots atomically while a module has not said that it copes.
@@ -140,6 +164,9 @@ pub(crate) unsafe fn on_load<M: Module>(
         BACKGROUND.store(unsafe { call!(RedisModule_GetDetachedThreadSafeContext(ctx)) }, Ordering::Relaxed);
         M::load(&mut loading)
     });
+    if !matches!(outcome, Ok(Ok(()))) {
+        free_background();
+    }
     match outcome {
         Ok(Ok(())) => raw::REDISMODULE_OK as c_int,
         Ok(Err(LoadError(text))) => {

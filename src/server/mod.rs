@@ -38,7 +38,7 @@ mod stored;
 mod timers;
 
 pub(crate) use args::{Arg, Args, OwnedArg};
-pub(crate) use blocking::{BlockingCommand, WaitId, wake};
+pub(crate) use blocking::{BlockingCommand, WaitId, is_still_permitted, wake};
 pub(crate) use context::{Context, now};
 pub(crate) use datatype::{DataType, TypeHandle};
 pub(crate) use events::Events;

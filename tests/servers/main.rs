@@ -38,6 +38,7 @@
 //! | `lock/counters` | INFO counts what became of the calls, and how many wait |
 //! | `lock/errors` | what is not understood gets an error of a fixed text, and nothing comes of it |
 //! | `lock/events` | each grant, extension and release is told, and nothing else |
+//! | `lock/fence_bounds` | whatever fence a client brings in, every fence granted after it can be loaded again |
 //! | `lock/fencing` | every grant has a larger fence than all before, whatever the clock does |
 //! | `lock/fencing_restart` | and so over crash, restart and promotion |
 //! | `lock/footprint` | a lock that is gone leaves no memory behind |
@@ -55,17 +56,23 @@
 //! | `lock/values` | what makes two stored locks equal, and who can read them |
 //! | `lock/waiting` | who waits gets the lock when it is free, with the whole lease |
 //! | `lock/waiting_clients` | clients of all kinds wait alike, and their replies stay in step |
+//! | `lock/waiting_clock` | nobody waits for long after a lease has ended, whatever the clock does, and nobody is granted by a server that has overslept |
 //! | `lock/waiting_ends` | a wait that ends without the lock ends for good |
 //! | `lock/waiting_failover` | a wait ends with the server that it is on |
 //! | `lock/waiting_modules` | other modules get what a script gets, unless they ask to wait |
 //! | `lock/waiting_order` | first in, first out, whatever comes later and however little it asks for |
+//! | `lock/waiting_refused` | where a client's write would be refused, nobody who waits is granted |
+//! | `lock/waiting_replica` | on a read-only replica nothing is granted and nothing written |
 //! | `lock/waiting_scripts` | nothing blocks in a transaction or a script |
 //! | `lock/waiting_strangers` | whatever a stranger does to the key, who waits is granted or told |
+//! | `lock/waiting_undelivered` | a grant that its client never hears of goes to the next |
 //! | `lock/wrong_types` | what is something else is no lock, and a lock is nothing else |
 //! | `module/compatibility` | what an older version wrote loads on every server, and lives on |
 //! | `module/documentation` | pages, COMMAND DOCS, settings, counters and errors say the same, none more and none less |
 //! | `module/load` | the module is loaded, configured and unloaded as servers do it |
 //! | `module/old_server` | a server that is too old is told what it lacks |
+//! | `module/refused_keys` | a server that lets nobody write a key now is borne with |
+//! | `module/rollback` | the steps back to a server without the module work, and loading it leaves nothing behind |
 //! | `harness/servers` | servers, clocks, clients and clusters do what the tests take for granted |
 //! | `harness/failures` | a server that fails its test is told of, kept if asked for, and left by nobody |
 //! | `harness/names` | this table, and that of `tests/conformance/locks.md`, name what is there |

@@ -50,7 +50,7 @@ pub use limit_text::ParseLimitError;
 #[cfg(feature = "tokio")]
 pub use limiter::{Limiter, Outage};
 pub use limits::Limits;
-pub use lock_info::{Holder, LockInfo};
+pub use lock_info::{Holder, LockInfo, Waiter};
 pub use lock_reply::LockReply;
 #[cfg(feature = "tokio")]
 pub use locks::{Attempt, Connect, Guard, Lock, Locks, NotReleased};

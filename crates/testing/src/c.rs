@@ -24,6 +24,11 @@ pub fn caller() -> &'static Path {
     library!("caller")
 }
 
+/// A module that makes the server refuse ours keys that are opened to write.
+pub fn refuser() -> &'static Path {
+    library!("refuser")
+}
+
 /// A module that is the least a limiter can cost, to measure ours beside it.
 pub fn floor() -> &'static Path {
     library!("floor")

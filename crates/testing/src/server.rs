@@ -83,7 +83,9 @@ impl Server {
     pub(crate) fn launch(setup: Setup) -> (Self, Result<(), String>) {
         let folder = tempfile::Builder::new().prefix("sluice-").tempdir().unwrap();
         for (name, bytes) in &setup.files {
-            std::fs::write(folder.path().join(name), bytes).unwrap();
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, bytes).unwrap();
         }
         let clock = setup.clock_us.map(|us| Clock::create(&folder.path().join("clock"), us));
         let mut server = Self { setup, folder, clock, port: None, bus: None, process: None };
@@ -280,6 +282,14 @@ impl Server {
     pub fn start_again(&mut self) {
         // The log is printed when the test fails.
         assert!(self.run().is_ok(), "{} did not start again", self.setup.kind.name());
+    }
+
+    /// The same for a server that may not come up.
+    ///
+    /// # Errors
+    /// Its log.
+    pub fn try_start_again(&mut self) -> Result<(), String> {
+        self.run()
     }
 
     /// Ends the server without saving and starts it again in the same folder.

@@ -14,6 +14,7 @@ on_every_server![
     who_waits_is_sent_after_a_lock_that_moves,
     nobody_is_granted_a_lock_that_is_deleted_while_its_slot_moves,
     who_waits_is_granted_when_the_move_is_called_off,
+    who_waits_for_a_slot_that_never_comes_to_its_end_is_told_to_ask_again,
     who_waits_for_a_slot_that_is_taken_away_is_not_granted,
     who_waits_for_a_slot_that_nobody_has_is_not_granted,
 ];
@@ -102,6 +103,32 @@ fn who_waits_is_granted_when_the_move_is_called_off(kind: Kind) {
 }
 
 /// The other node just takes it, and this one learns of that and drops the keys.
+/// The key has gone, and nobody finishes the move. Whoever asks again is sent to the other node.
+fn who_waits_for_a_slot_that_never_comes_to_its_end_is_told_to_ask_again(kind: Kind) {
+    let nodes = Nodes::start(kind);
+    let (mut from, mut to) = (nodes.first.connect(), nodes.second.connect());
+    from.ask("LOCK.TRY {k} A PX 60000");
+    let mut waiter = wait(&nodes.first, "LOCK.ACQUIRE {k} B PX 60000 BLOCK 0");
+    nodes.begin_to_move();
+    nodes.migrate("{k}");
+    let told = "TRYAGAIN the slot of this lock is moving to another node, ask again";
+    assert_eq!(waiter.read().error(), told);
+    assert_eq!(waiter.ask("LOCK.ACQUIRE {k} B PX 60000 BLOCK 0").error(), nodes.asked());
+    to.ask("ASKING").assert_ok();
+    assert_eq!(to.ask("LOCK.RELEASE {k} A").int(), 1);
+    // There whoever comes so waits as elsewhere, and a release hands the lock on at once.
+    for call in ["ASKING", "LOCK.TRY {k} A PX 60000"] {
+        to.ask(call);
+    }
+    let mut asking = nodes.second.connect();
+    asking.ask("ASKING").assert_ok();
+    asking.send(&sluice_testing::args!["LOCK.ACQUIRE", "{k}", "C", "PX", 60_000, "BLOCK", 0]);
+    until("it waits", || waiting(&mut to) == 1);
+    to.ask("ASKING").assert_ok();
+    assert_eq!(to.ask("LOCK.RELEASE {k} A").int(), 1);
+    granted(&mut asking);
+}
+
 fn who_waits_for_a_slot_that_is_taken_away_is_not_granted(kind: Kind) {
     let nodes = Nodes::start(kind);
     let (mut from, mut to) = (nodes.first.connect(), nodes.second.connect());

@@ -264,7 +264,7 @@ fn load_is_for_the_server_alone(kind: Kind) {
             words.extend(line.split(' '));
             assert!(client.call(&words).error().starts_with(LOAD), "{line}");
         }
-        assert_eq!(client.ask("LOCK.LOAD k 1 B").error(), ARITY.replace("{}", "lock.load"));
+        assert_eq!(client.ask("LOCK.LOAD k 1").error(), ARITY.replace("{}", "lock.load"));
         client.assert_in_step();
     }
     assert_eq!(shown(&mut client, "k"), "A F+0 ttl 60000 held 0; 0 wait");

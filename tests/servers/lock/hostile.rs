@@ -114,7 +114,7 @@ fn can_be(reply: &Reply) -> bool {
             [0, fence, ms] => fence > 0 && ms > 0,
             _ => false,
         },
-        Reply::Array(_) | Reply::Map(_) => reply.pairs().len() == 2,
+        Reply::Array(_) | Reply::Map(_) => reply.pairs().len() == 3,
         _ => false,
     }
 }

@@ -33,10 +33,10 @@ const COMMANDS: [(&str, i64, &str, &str, &str); 6] = [
     ("lock.info", 2, "readonly fast", "@read @fast", "key"),
     (
         "lock.load",
-        -7,
+        -4,
         "write admin",
         "@write @admin @dangerous",
-        "key count {owner fence deadline-ms acquired-ms}...",
+        "key <{count {owner fence deadline-ms acquired-ms}...} | <{- owner} | {+ {owner fence deadline-ms acquired-ms}}>...>",
     ),
 ];
 

@@ -61,6 +61,13 @@ impl Model {
         key.leases.iter().map(cut).filter(|lease| now_ms < lease.deadline_ms).collect()
     }
 
+    /// What every call does that may write: it removes what has ended.
+    fn touch(&mut self, key: &'static str) {
+        if self.live(key).is_empty() {
+            self.keys.remove(key);
+        }
+    }
+
     /// Keeps these leases, and no others.
     fn write(&mut self, key: &'static str, leases: Vec<Lease>) {
         match leases.iter().map(|lease| lease.deadline_ms).max() {
@@ -78,6 +85,7 @@ impl Model {
     }
 
     fn claim(&mut self, key: &'static str, owner: &'static str, lease_ms: i64, n: usize) -> String {
+        self.touch(key);
         let (mut live, now_ms) = (self.live(key), self.now_ms());
         if let Some(own) = live.iter().find(|lease| lease.owner == owner) {
             return format!("[0, {}, {}]", own.fence, own.deadline_ms - now_ms);
@@ -93,6 +101,7 @@ impl Model {
     }
 
     fn extend(&mut self, key: &'static str, owner: &str, lease_ms: i64) -> String {
+        self.touch(key);
         let (mut live, now_ms) = (self.live(key), self.now_ms());
         let Some(own) = live.iter_mut().find(|lease| lease.owner == owner) else {
             return self.refusal(&live, usize::MAX);
@@ -104,6 +113,7 @@ impl Model {
     }
 
     fn release(&mut self, key: &'static str, owner: &str) -> String {
+        self.touch(key);
         let mut live = self.live(key);
         let Some(place) = live.iter().position(|lease| lease.owner == owner) else { return "0".to_owned() };
         live.remove(place);

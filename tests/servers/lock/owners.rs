@@ -31,22 +31,25 @@ fn info_is_a_map_and_flat_pairs_in_resp2(kind: Kind) {
             format!("{map}{}\r\n$5\r\nowner\r\n$1\r\n{owner}\r\n{fields}", sizes[1])
         };
         let holders = format!("*2\r\n{}{}", holder("A", F, 998), holder("B", F + 1, 7));
-        format!("{map}{}\r\n$7\r\nholders\r\n{holders}$7\r\nwaiters\r\n:0\r\n", sizes[0])
+        format!(
+            "{map}{}\r\n$7\r\nholders\r\n{holders}$7\r\nwaiting\r\n:0\r\n$7\r\nwaiters\r\n*0\r\n",
+            sizes[0]
+        )
     };
     resp2.ask("LOCK.INFO k");
     assert_eq!(
         resp2.last_bytes().escape_ascii().to_string(),
-        lines("*", [4, 8]).escape_default().to_string()
+        lines("*", [6, 8]).escape_default().to_string()
     );
     resp3.ask("LOCK.INFO k");
     assert_eq!(
         resp3.last_bytes().escape_ascii().to_string(),
-        lines("%", [2, 4]).escape_default().to_string()
+        lines("%", [3, 4]).escape_default().to_string()
     );
     // The same in a transaction.
     resp3.pipeline(&["MULTI", "LOCK.INFO k"]);
     resp3.ask("EXEC");
-    assert_eq!(resp3.last_bytes(), format!("*1\r\n{}", lines("%", [2, 4])).as_bytes());
+    assert_eq!(resp3.last_bytes(), format!("*1\r\n{}", lines("%", [3, 4])).as_bytes());
     resp2.assert_in_step();
     resp3.assert_in_step();
 }
@@ -112,7 +115,7 @@ fn any_bytes_are_a_key(kind: Kind) {
     }
     for (n, key) in (0..).zip(keys) {
         assert_eq!(client.call(&args!["LOCK.TRY", key, "B", "PX", 1000]).ints(), [0, F + n, 1000]);
-        assert_eq!(client.call(&args!["LOCK.INFO", key]).pairs().len(), 2);
+        assert_eq!(client.call(&args!["LOCK.INFO", key]).pairs().len(), 3);
         assert_eq!(client.call(&args!["LOCK.RELEASE", key, "A"]).int(), 1);
     }
     assert_eq!(client.ask("DBSIZE").int(), 0);

@@ -1,6 +1,6 @@
 //! Only effects leave the server, with absolute times: the AOF and the replicas get the lock as it then is, or `DEL`.
 
-use sluice_testing::{Client, Kind, Server, args, on_every_server, until};
+use sluice_testing::{Client, Kind, Reply, Server, args, on_every_server, until};
 
 use crate::lock::shown::{F, shown};
 use crate::shared::{NOON_MS, script};
@@ -16,6 +16,8 @@ on_every_server![
     a_replicas_own_aof_has_what_the_primary_sent,
     a_replica_of_a_replica_has_the_same_locks,
     a_promoted_replica_keeps_the_holder,
+    a_lock_replaces_whatever_a_replica_has_there,
+    a_call_on_a_large_semaphore_is_a_small_effect,
 ];
 
 const SECOND: &str = "1800000001000";
@@ -54,9 +56,9 @@ fn the_aof_holds_loads_and_deletions_and_nothing_else(kind: Kind) {
             format!("LOCK.LOAD k 1 {}", a(0, 2005, 0)),
             "DEL k".to_owned(),
             format!("LOCK.LOAD s 1 {}", a(6000, 16, 6)),
-            format!("LOCK.LOAD s 2 {} {b}", a(6000, 16, 6)),
-            format!("LOCK.LOAD s 3 {} {b} {}", a(6000, 16, 6), c(28)),
-            format!("LOCK.LOAD s 2 {} {}", a(6000, 16, 6), c(28)),
+            format!("LOCK.LOAD s + {b}"),
+            format!("LOCK.LOAD s + {}", c(28)),
+            "LOCK.LOAD s - B".to_owned(),
             format!("LOCK.LOAD s 1 {}", c(116)),
             "DEL s".to_owned(),
         ]
@@ -296,4 +298,62 @@ fn a_promoted_replica_keeps_the_holder(kind: Kind) {
     assert_eq!(client.ask("LOCK.RELEASE k A").int(), 1);
     assert_eq!(client.ask("LOCK.TRY k B PX 60000").ints(), [1, F + 1_000_000, 60_000]);
     assert_eq!(client.ask("LOCK.EXTEND k2 A PX 60000").ints(), [0, 0, -2]);
+}
+
+/// A replica that takes writes may have anything there; the primary's lock counts.
+fn a_lock_replaces_whatever_a_replica_has_there(kind: Kind) {
+    let primary = Server::setup(kind).tcp().clock_ms(NOON_MS).start();
+    let replica =
+        Server::setup(kind).config("replica-read-only no").clock_ms(NOON_MS).replica_of(&primary).start();
+    replica.wait_for(&primary);
+    let mut client = replica.connect();
+    client.ask("SET k x").assert_ok();
+    client.ask("LPUSH s x").int();
+    primary.ask("LOCK.TRY k A PX 60000");
+    primary.ask("LOCK.TRY s A PX 60000 HOLDERS 2");
+    primary.ask("LOCK.TRY s B PX 60000 HOLDERS 2");
+    replica.wait_for(&primary);
+    assert_eq!(shown(&mut client, "k"), "A F+0 ttl 60000 held 0; 0 wait");
+    assert_eq!(shown(&mut client, "s"), "A F+1 ttl 60000 held 0, B F+2 ttl 60000 held 0; 0 wait");
+    // What has changed of a lock too, where there is none: it puts in what it says.
+    client.ask("SET s x").assert_ok();
+    primary.ask("LOCK.EXTEND s B PX 90000");
+    replica.wait_for(&primary);
+    assert_eq!(shown(&mut client, "s"), "B F+2 ttl 90000 held 0; 0 wait");
+}
+
+fn a_call_on_a_large_semaphore_is_a_small_effect(kind: Kind) {
+    let primary = Server::setup(kind).tcp().aof().clock_ms(NOON_MS).start();
+    let replica = Server::setup(kind).clock_ms(NOON_MS).replica_of(&primary).start();
+    let mut client = primary.connect();
+    let name = |n: usize| format!("0f8fad5b-d9cb-469f-a165-{n:012}");
+    let take = |n: usize, ms: usize| format!("LOCK.TRY s {} PX {ms} HOLDERS 1024", name(n));
+    client.pipeline(&(0..1000).map(|n| take(n, 60_000 + n)).collect::<Vec<_>>());
+    let mut same = |what: &str, at_most: usize| {
+        let before = primary.aof_bytes().len();
+        let reply = client.ask(what);
+        assert!(!matches!(reply, Reply::Error(_)), "{what}: {reply:?}");
+        let written = primary.aof_bytes().len() - before;
+        assert!(written <= at_most, "{what}: {written} bytes");
+        replica.wait_for(&primary);
+        let digests = [&primary, &replica].map(|server| server.ask("DEBUG DIGEST-VALUE s"));
+        assert_eq!(digests[0], digests[1], "{what}");
+    };
+    same(&take(1000, 90_000), 300);
+    same(&format!("LOCK.EXTEND s {} PX 100000", name(500)), 300);
+    same(&format!("LOCK.RELEASE s {}", name(500)), 300);
+    same(&take(500, 50_000), 300);
+    // One that was out and is in again stands at the end, here and there.
+    for server in [&primary, &replica] {
+        server.set_clock_ms(NOON_MS + 50_001);
+    }
+    same(&take(1001, 60_000), 300);
+    for server in [&primary, &replica] {
+        server.set_clock_ms(NOON_MS + 60_500);
+    }
+    // Those that have ended meanwhile go out, each once.
+    same(&take(1002, 60_000), 501 * 70 + 300);
+    same(&take(1003, 60_000), 300);
+    client.ask("DEBUG LOADAOF").assert_ok();
+    assert_eq!(client.ask("DEBUG DIGEST-VALUE s"), replica.ask("DEBUG DIGEST-VALUE s"));
 }

@@ -14,9 +14,10 @@ pub(crate) fn shown(client: &mut Client, key: &str) -> String {
     if info.is_null() {
         return "free".to_owned();
     }
-    let [holders, waiters] = values(&info, ["holders", "waiters"]);
+    let [holders, waiting, waiters] = values(&info, ["holders", "waiting", "waiters"]);
+    assert_eq!(waiters.array().len() as i64, waiting.int().min(100), "{info:?}");
     let holders: Vec<_> = holders.array().iter().map(holder).collect();
-    format!("{}; {} wait", holders.join(", "), waiters.int())
+    format!("{}; {} wait", holders.join(", "), waiting.int())
 }
 
 fn holder(map: &Reply) -> String {

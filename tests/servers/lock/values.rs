@@ -83,7 +83,7 @@ fn a_script_is_told_what_a_client_is_told(kind: Kind) {
     both(&mut client, "LOCK.TRY k C PX 60000", "[0, 1800000000000000, 60000]");
     both(&mut client, "LOCK.EXTEND k A PX 70000", "[1, 1800000000000000, 70000]");
     let holder = r#"["owner", "A", "fence", 1800000000000000, "ttl-ms", 70000, "held-ms", 0]"#;
-    both(&mut client, "LOCK.INFO k", &format!(r#"["holders", [{holder}], "waiters", 0]"#));
+    both(&mut client, "LOCK.INFO k", &format!(r#"["holders", [{holder}], "waiting", 0, "waiters", []]"#));
     assert_eq!(client.call(&script("LOCK.RELEASE k A")).int(), 1);
     // One that may only read may look, and not take.
     let read_only = |line: &str| script(line).into_iter().map(|word| word.replace("EVAL", "EVAL_RO"));

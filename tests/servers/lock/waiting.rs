@@ -20,6 +20,8 @@ on_every_server![
     equal_names_in_other_databases_are_other_locks,
     a_granted_wait_is_not_checked_for_memory_again,
     no_more_wait_than_the_setting_allows,
+    no_more_wait_in_all_than_the_setting_allows,
+    info_shows_the_first_hundred_that_wait,
 ];
 
 fn a_release_grants_in_the_same_step(kind: Kind) {
@@ -142,7 +144,8 @@ fn info_counts_those_that_wait(kind: Kind) {
     }
     // Nobody holds it, but it is not nil: somebody waits.
     let replies = client.pipeline(&["DEL k", "LOCK.INFO k"]);
-    assert_eq!(format!("{:?}", replies[1]), r#"["holders", [], "waiters", 3]"#);
+    let info = replies[1].pairs();
+    assert_eq!(format!("{:?} {:?}", info[0].1, info[1].1), "[] 3");
     assert_eq!(granted(&mut queue[0]), F + 2);
     assert_eq!(shown(&mut client, "k"), "B1 F+2 ttl 60000 held 0; 2 wait");
     drop(queue);
@@ -256,4 +259,50 @@ fn no_more_wait_than_the_setting_allows(kind: Kind) {
     assert_eq!(client.ask("LOCK.ACQUIRE free E PX 60000 BLOCK 0").ints()[0], 1);
     assert_eq!(waiting(&mut client), 3);
     drop((elsewhere, last));
+}
+
+fn no_more_wait_in_all_than_the_setting_allows(kind: Kind) {
+    let server = Server::setup(kind).module_args("max-waiters-total 2").start();
+    let mut client = server.connect();
+    let full = "ERR too many clients wait for locks, see the setting sluice.max-waiters-total";
+    for key in ["k", "l", "m"] {
+        client.ask(&format!("LOCK.TRY {key} A PX 60000"));
+    }
+    let mut first = wait(&server, "LOCK.ACQUIRE k B PX 60000 BLOCK 0");
+    let mut second = wait(&server, "LOCK.ACQUIRE l B PX 60000 BLOCK 0");
+    assert_eq!(client.ask("LOCK.ACQUIRE m B PX 60000 BLOCK 0").error(), full);
+    assert_eq!(client.ask("LOCK.ACQUIRE free B PX 60000 BLOCK 0").ints()[0], 1);
+    // Who asks again keeps the place it had.
+    let mut again = server.connect();
+    again.send(&args!["LOCK.ACQUIRE", "l", "B", "PX", 60_000, "BLOCK", 0]);
+    assert_eq!(second.read().ints()[0], 0);
+    assert_eq!(client.ask("LOCK.RELEASE k A").int(), 1);
+    granted(&mut first);
+    let _third = wait(&server, "LOCK.ACQUIRE m B PX 60000 BLOCK 0");
+    assert_eq!(client.ask("LOCK.ACQUIRE k C PX 60000 BLOCK 0").error(), full);
+}
+
+fn info_shows_the_first_hundred_that_wait(kind: Kind) {
+    let server = Server::setup(kind).clock_ms(NOON_MS).start();
+    let mut client = server.connect();
+    client.ask("LOCK.TRY k A PX 60000");
+    let _queue: Vec<_> = (0..102)
+        .map(|n| {
+            server.set_clock_ms(NOON_MS + n);
+            wait(&server, &format!("LOCK.ACQUIRE k B{n} PX 60000 HOLDERS {} BLOCK {}", n + 1, n * 1000))
+        })
+        .collect();
+    server.set_clock_ms(NOON_MS + 500);
+    let info = client.ask("LOCK.INFO k").pairs();
+    assert_eq!((info[1].0.text(), info[1].1.int()), ("waiting", 102));
+    assert_eq!((info[2].0.text(), info[2].1.array().len()), ("waiters", 100));
+    for (n, waiter) in (0..).zip(info[2].1.array()) {
+        let left_ms = if n == 0 { -1 } else { n * 1000 - (500 - n) };
+        let expected = format!(
+            r#"["owner", "B{n}", "holders", {}, "waited-ms", {}, "left-ms", {left_ms}]"#,
+            n + 1,
+            500 - n
+        );
+        assert_eq!(format!("{waiter:?}"), expected);
+    }
 }

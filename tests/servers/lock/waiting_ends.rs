@@ -92,8 +92,9 @@ fn a_wait_that_ends_with_the_lease_gets_the_lock_or_does_not(kind: Kind) {
     });
     client.pipeline(&keys.iter().map(|key| format!("LOCK.TRY {key} A PX 100")).collect::<Vec<_>>());
     for (key, mut waiter) in keys.iter().zip(queue.collect::<Vec<_>>()) {
-        let held = waiter.read().ints()[0];
-        assert_eq!(client.call(&["LOCK.RELEASE", key, "B"]).int(), held);
+        let reply = waiter.read().ints();
+        let held = reply[0];
+        assert_eq!(client.call(&["LOCK.RELEASE", key, "B"]).int(), held, "{reply:?}");
         assert_eq!(waiters(&mut client, key), 0);
     }
 }

@@ -11,6 +11,7 @@ on_every_server![
     what_a_module_releases_is_handed_on,
     what_a_module_does_reaches_the_append_only_file,
     a_module_that_asks_to_wait_gets_the_lock_later,
+    a_module_that_asks_to_wait_in_a_transaction_or_a_script_does_not_wait,
 ];
 
 fn with_caller(kind: Kind) -> Server {
@@ -101,5 +102,27 @@ fn a_module_that_asks_to_wait_gets_the_lock_later(kind: Kind) {
         client.ask("DEL k");
         client.ask("LOCK.TRY k A PX 60000");
     }
+    client.assert_in_step();
+}
+
+/// There the server answers an error and would keep the wait, for a lock that nobody then holds.
+fn a_module_that_asks_to_wait_in_a_transaction_or_a_script_does_not_wait(kind: Kind) {
+    let server = Server::setup(kind).config(&load_caller()).clock_ms(NOON_MS).start();
+    let mut client = server.connect();
+    client.ask("LOCK.TRY k A PX 60000");
+    let acquire = "CALLER.CALL Kv LOCK.ACQUIRE k B PX 60000 BLOCK 0";
+    let in_transaction = client.pipeline(&["MULTI", acquire, "EXEC"])[2].array()[0].clone();
+    let mut script = vec!["EVAL", "return redis.call(unpack(ARGV))", "0"];
+    script.extend(acquire.split(' '));
+    let in_script = client.call(&script);
+    for reply in [in_transaction, in_script] {
+        match kind {
+            Kind::Redis70 => assert!(reply.error().starts_with("ERR the call was refused"), "{reply:?}"),
+            _ => assert_eq!(reply.ints(), [0, F, 60_000]),
+        }
+    }
+    assert_eq!(waiting(&mut client), 0);
+    assert_eq!(client.ask("LOCK.RELEASE k A").int(), 1);
+    assert_eq!(shown(&mut client, "k"), "free");
     client.assert_in_step();
 }

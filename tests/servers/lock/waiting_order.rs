@@ -190,7 +190,7 @@ fn an_owner_that_got_it_in_a_transaction_is_not_granted_again(kind: Kind) {
 }
 
 fn two_thousand_are_granted_in_order(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::setup(kind).module_args("max-waiters 2000").start();
     let mut client = server.connect();
     let mut last_fence = client.ask("LOCK.TRY k A PX 3600000").ints()[1];
     let (_one_at_a_time, queue) = two_thousand(&server);
@@ -207,7 +207,7 @@ fn two_thousand_are_granted_in_order(kind: Kind) {
 }
 
 fn of_two_thousand_that_go_away_nothing_is_left(kind: Kind) {
-    let server = Server::start(kind);
+    let server = Server::setup(kind).module_args("max-waiters 2000").start();
     let mut client = server.connect();
     client.ask("LOCK.TRY k A PX 3600000");
     let (_one_at_a_time, mut queue) = two_thousand(&server);

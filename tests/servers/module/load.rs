@@ -116,7 +116,10 @@ fn a_command_sets_it_within_its_bounds(kind: Kind) {
     let names: BTreeSet<_> = settings.pairs().iter().map(|(name, _)| name.text().to_owned()).collect();
     assert_eq!(
         names,
-        BTreeSet::from([SETTING, "sluice.max-debt-ms", "sluice.max-waiters"].map(str::to_owned))
+        BTreeSet::from(
+            [SETTING, "sluice.max-debt-ms", "sluice.max-waiters", "sluice.max-waiters-total"]
+                .map(str::to_owned)
+        )
     );
 }
 
@@ -125,7 +128,8 @@ fn each_setting_has_its_default_and_its_bounds(kind: Kind) {
     for (name, default, max) in [
         ("max-wait-ms", 60_000_i64, 3_155_760_000_000_i64),
         ("max-debt-ms", 3_600_000, 3_155_760_000_000),
-        ("max-waiters", 10_000, 1_000_000),
+        ("max-waiters", 1_000, 1_000_000),
+        ("max-waiters-total", 4_000, 1_000_000),
     ] {
         let now = |server: &Server| {
             let setting = server.ask(&format!("CONFIG GET sluice.{name}"));

@@ -45,7 +45,7 @@ async fn on_a_plain_connection(kind: Kind) {
         let other = connection.lock_try("l", "you", LEASE, 1).unwrap();
         assert!(matches!(other, LockReply::NotHeld { fence: Some(theirs), .. } if theirs == fence));
         let info = connection.lock_info("l").unwrap().unwrap();
-        assert_eq!((info.holders[0].owner.as_slice(), info.waiters), (&b"me"[..], 0));
+        assert_eq!((info.holders[0].owner.as_slice(), info.waiting), (&b"me"[..], 0));
         assert!(connection.lock_extend("l", "me", LEASE * 2).unwrap().is_held());
         assert!(connection.lock_release("l", "me").unwrap());
         let gone = connection.lock_extend("l", "me", LEASE).unwrap();

@@ -77,6 +77,18 @@ pub enum CommandError {
     MaxWaitSetting,
     /// As many clients wait for the lock as the setting allows.
     TooManyWaiters,
+    /// As many clients wait for locks as the setting allows in all.
+    TooManyWaitersInAll,
+    /// A wait is over because the user's rights have been taken away.
+    NoPermission,
+    /// A wait is over because the server has become a read-only replica.
+    Unblocked,
+    /// A wait is over because the key's slot is on its way to another node.
+    SlotMoves,
+    /// The server does not let the key be written now.
+    TryAgain,
+    /// No fence is left above the last one.
+    NoFence,
     /// `LOCK.LOAD` of a fence that would use up all others.
     Fence,
     /// `LOCK.LOAD` by anybody but the server.
@@ -125,6 +137,12 @@ impl CommandError {
             Self::Block,
             Self::MaxWaitSetting,
             Self::TooManyWaiters,
+            Self::TooManyWaitersInAll,
+            Self::NoPermission,
+            Self::Unblocked,
+            Self::SlotMoves,
+            Self::TryAgain,
+            Self::NoFence,
             Self::Fence,
             Self::NotReplayed,
             Self::WrongType,
@@ -182,6 +200,14 @@ impl CommandError {
             Self::TooManyWaiters => {
                 c"ERR too many clients wait for this lock, see the setting sluice.max-waiters"
             }
+            Self::TooManyWaitersInAll => {
+                c"ERR too many clients wait for locks, see the setting sluice.max-waiters-total"
+            }
+            Self::NoPermission => c"NOPERM this user may no longer take the lock it has waited for",
+            Self::Unblocked => c"UNBLOCKED this server has become a read-only replica, wait on the primary",
+            Self::SlotMoves => c"TRYAGAIN the slot of this lock is moving to another node, ask again",
+            Self::TryAgain => c"TRYAGAIN the server does not let the key be written now",
+            Self::NoFence => c"ERR no fence is left on this server, as it was given one near the last",
             Self::Fence => c"ERR fence is out of range",
             Self::NotReplayed => c"ERR LOCK.LOAD is for replication and AOF only",
             Self::WrongType => c"WRONGTYPE Operation against a key holding the wrong kind of value",
@@ -249,10 +275,12 @@ mod tests {
 
     #[test]
     fn texts_name_the_settings_that_they_speak_of() {
-        use crate::grammar::settings::{MAX_WAIT_MS, MAX_WAITERS};
-        for (error, setting) in
-            [(CommandError::MaxWaitSetting, MAX_WAIT_MS), (CommandError::TooManyWaiters, MAX_WAITERS)]
-        {
+        use crate::grammar::settings::{MAX_WAIT_MS, MAX_WAITERS, MAX_WAITERS_TOTAL};
+        for (error, setting) in [
+            (CommandError::MaxWaitSetting, MAX_WAIT_MS),
+            (CommandError::TooManyWaiters, MAX_WAITERS),
+            (CommandError::TooManyWaitersInAll, MAX_WAITERS_TOTAL),
+        ] {
             let name = format!("sluice.{}", setting.name.to_str().unwrap());
             assert!(text(error).ends_with(&name), "{}", text(error));
         }

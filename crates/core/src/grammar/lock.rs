@@ -5,7 +5,8 @@
 //! owner <PX ms | EX s> [HOLDERS n] BLOCK ms     LOCK.ACQUIRE
 //! owner <PX ms | EX s>                          LOCK.EXTEND
 //! owner                                         LOCK.RELEASE
-//! n (owner fence deadline_ms acquired_ms)*      LOCK.LOAD
+//! n (owner fence deadline_ms acquired_ms)*      LOCK.LOAD, a whole lock
+//! (- owner | + owner fence deadline_ms acquired_ms)*        LOCK.LOAD, what has changed of one
 //! ```
 //!
 //! The owner comes first; the options behind it may stand in any order, each once.
@@ -14,7 +15,7 @@ use super::error::CommandError;
 use super::keyword::Keyword;
 use super::words::{at_least, encode_number, encode_option, integer, millis, time};
 use crate::digits;
-use crate::lock::{Claim, Holder, Lock, MAX_HOLDERS, is_owner};
+use crate::lock::{Change, Claim, Holder, Lock, MAX_HOLDERS, is_owner};
 use crate::time::Millis;
 
 /// Parses what follows the key in `LOCK.TRY`.
@@ -53,25 +54,72 @@ pub fn parse_release<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<&'
     }
 }
 
-/// Parses what follows the key in `LOCK.LOAD`: a whole lock.
-pub fn parse_load<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<Lock, CommandError> {
-    let number = |words: &mut dyn Iterator<Item = &'a [u8]>| {
-        let word = words.next().ok_or(CommandError::Syntax)?;
-        let value = digits::parse_i64(word).map_err(|_| CommandError::NoInteger)?;
-        u64::try_from(value).map_err(|_| CommandError::NoInteger)
-    };
-    let count = usize::try_from(number(&mut words)?).unwrap_or(usize::MAX).min(MAX_HOLDERS);
-    let mut holders = Vec::new();
-    for _ in 0..count {
-        let owner = parse_owner(&mut words)?;
-        let (fence, deadline_ms, acquired_ms) =
-            (number(&mut words)?, number(&mut words)?, number(&mut words)?);
-        holders.push(Holder::new(owner, fence, deadline_ms, acquired_ms).ok_or(CommandError::NoInteger)?);
+/// What `LOCK.LOAD` brings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Load {
+    /// A whole lock, in place of whatever is there.
+    Whole(Lock),
+    /// What has changed of the lock that is there.
+    Changes(Vec<Change>),
+}
+
+impl Load {
+    /// The leases that it brings.
+    pub fn holders(&self) -> impl Iterator<Item = &Holder> {
+        let (lock, changes) = match self {
+            Self::Whole(lock) => (Some(lock), None),
+            Self::Changes(changes) => (None, Some(changes)),
+        };
+        lock.into_iter()
+            .flat_map(Lock::holders)
+            .chain(changes.into_iter().flatten().filter_map(Change::holder))
     }
+}
+
+const OUT: &[u8] = b"-";
+const PUT: &[u8] = b"+";
+
+/// Parses what follows the key in `LOCK.LOAD`.
+pub fn parse_load<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Load, CommandError> {
+    let mut words = words.peekable();
+    match words.peek() {
+        Some(&(OUT | PUT)) => parse_changes(words).map(Load::Changes),
+        _ => parse_whole(words).map(Load::Whole),
+    }
+}
+
+fn parse_whole<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<Lock, CommandError> {
+    let count = usize::try_from(parse_field(&mut words)?).unwrap_or(usize::MAX).min(MAX_HOLDERS);
+    let holders = (0..count).map(|_| parse_holder(&mut words)).collect::<Result<_, _>>()?;
     match (words.next(), Lock::from_holders(holders)) {
         (None, Some(lock)) => Ok(lock),
         _ => Err(CommandError::Syntax),
     }
+}
+
+fn parse_changes<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<Vec<Change>, CommandError> {
+    let mut changes = Vec::new();
+    while let Some(word) = words.next() {
+        changes.push(match word {
+            OUT => Change::Out(parse_owner(&mut words)?.into()),
+            PUT => Change::Put(parse_holder(&mut words)?),
+            _ => return Err(CommandError::Syntax),
+        });
+    }
+    Ok(changes)
+}
+
+/// `owner fence deadline_ms acquired_ms`
+fn parse_holder<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Result<Holder, CommandError> {
+    let owner = parse_owner(words)?;
+    let (fence, deadline_ms, acquired_ms) = (parse_field(words)?, parse_field(words)?, parse_field(words)?);
+    Holder::new(owner, fence, deadline_ms, acquired_ms).ok_or(CommandError::NoInteger)
+}
+
+fn parse_field<'a>(words: &mut impl Iterator<Item = &'a [u8]>) -> Result<u64, CommandError> {
+    let word = words.next().ok_or(CommandError::Syntax)?;
+    let value = digits::parse_i64(word).map_err(|_| CommandError::NoInteger)?;
+    u64::try_from(value).map_err(|_| CommandError::NoInteger)
 }
 
 /// Calls `word` with each word that [`parse_try`] reads back as `claim`.
@@ -95,9 +143,20 @@ pub fn encode_extend(owner: &[u8], lease: Millis, mut word: impl FnMut(&[u8])) {
     encode_option(Keyword::Px, lease.get(), &mut word);
 }
 
+/// Calls `word` with each word that [`parse_load`] reads back as this change.
+pub fn encode_change(change: &Change<&[u8], &Holder>, mut word: impl FnMut(&[u8])) {
+    match change {
+        Change::Out(owner) => [OUT, owner].into_iter().for_each(word),
+        Change::Put(holder) => {
+            word(PUT);
+            HolderWords::default().spell(holder).into_iter().for_each(word);
+        }
+    }
+}
+
 /// Calls `word` with each word that [`parse_load`] reads back as `lock`.
 pub fn encode_load(lock: &Lock, mut word: impl FnMut(&[u8])) {
-    encode_number(lock.holders().len() as u64, &mut word);
+    encode_number(lock.len() as u64, &mut word);
     for holder in lock.holders() {
         HolderWords::default().spell(holder).into_iter().for_each(&mut word);
     }
@@ -234,18 +293,22 @@ mod tests {
 
     #[test]
     fn a_load_is_a_whole_lock_or_an_error() {
-        let lock = parse_load(words("2 a 5 2000 1000 b 6 3000 1001")).unwrap();
-        assert_eq!(lock.holders().len(), 2);
+        let whole = |text| match parse_load(words(text)) {
+            Ok(Load::Whole(lock)) => lock,
+            other => panic!("{text}: {other:?}"),
+        };
+        let lock = whole("2 a 5 2000 1000 b 6 3000 1001");
+        assert_eq!(lock.len(), 2);
         assert_eq!(lock.expires_at_ms(), 3000);
-        assert_eq!(lock.newest_fence(), 6);
         let mut text = Vec::new();
         encode_load(&lock, |word| text.push(String::from_utf8(word.to_vec()).unwrap()));
         assert_eq!(text.join(" "), "2 a 5 2000 1000 b 6 3000 1001");
 
-        let lock = parse_load(words("1 a 5 2000 1000")).unwrap();
+        let lock = whole("1 a 5 2000 1000");
         let mut one_by_one = Vec::new();
         encode_load(&lock, |word| one_by_one.push(word.to_vec()));
-        assert_eq!(load_of_one(&lock.holders()[0], &mut HolderWords::default()).as_slice(), one_by_one);
+        let holder = lock.holders().next().unwrap();
+        assert_eq!(load_of_one(holder, &mut HolderWords::default()).as_slice(), one_by_one);
         for text in [
             "0",
             "1",
@@ -260,6 +323,26 @@ mod tests {
             "99999999999 a 5 2000 1000",
             "-1 a 5 2000 1000",
         ] {
+            assert!(parse_load(words(text)).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_load_of_changes_reads_back_the_same() {
+        let text = "- b + a 5 2000 1000 - + + - 6 2000 1000";
+        let Ok(load @ Load::Changes(_)) = parse_load(words(text)) else { panic!("{text}") };
+        assert_eq!(load.holders().map(Holder::fence).collect::<Vec<_>>(), [5, 6]);
+        let Load::Changes(changes) = load else { unreachable!() };
+        let mut spelled = Vec::new();
+        for change in &changes {
+            let change = match change {
+                Change::Out(owner) => Change::Out(&owner[..]),
+                Change::Put(holder) => Change::Put(holder),
+            };
+            encode_change(&change, |word| spelled.push(String::from_utf8(word.to_vec()).unwrap()));
+        }
+        assert_eq!(spelled.join(" "), text);
+        for text in ["+", "-", "+ a", "+ a 5 2000", "+ a 5 2000 1000 1", "- b a", "- ", "+ a 0 2000 1000"] {
             assert!(parse_load(words(text)).is_err(), "{text}");
         }
     }

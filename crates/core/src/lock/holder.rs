@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use super::fences::FENCE_BOUND;
+use crate::time::MAX_MS;
 
 /// The longest name of an owner, in bytes. The shortest is one byte.
 pub const MAX_OWNER_LEN: usize = 512;
@@ -63,6 +64,27 @@ impl Holder {
     /// When it was granted, in unix ms.
     pub fn acquired_ms(&self) -> u64 {
         self.acquired_ms
+    }
+
+    /// When it ends as seen at `now_ms`, in unix ms: at its deadline, or with the key. But one that would last longer
+    /// than any lease that can be asked for comes from a time that was never there, and has no more than it was given.
+    ///
+    /// No other lease is cut, even if it was granted later than it is now: the clock may come right again, and then it
+    /// would have ended too early.
+    pub(super) fn end_ms(&self, now_ms: u64, expiry_ms: u64) -> u64 {
+        let end_ms = self.deadline_ms.min(expiry_ms);
+        if end_ms.saturating_sub(now_ms) > MAX_MS {
+            let given = self.deadline_ms.saturating_sub(self.acquired_ms);
+            now_ms + given.min(MAX_MS)
+        } else {
+            end_ms
+        }
+    }
+
+    /// The same lease, saying that end.
+    pub(super) fn cut(mut self, now_ms: u64, expiry_ms: u64) -> Self {
+        self.deadline_ms = self.end_ms(now_ms, expiry_ms);
+        self
     }
 
     /// The bytes of the owner, for a server that moves memory to defragment it.

@@ -13,19 +13,24 @@
 //! | `holder` | one lease: owner, fence, deadline |
 //! | `claim` | what a caller asks, and the three integers that it is told |
 //! | `value` | the stored list of leases: grant, extend, release |
+//! | `holders` | that list, with indexes where it is long |
+//! | `changes` | what has been done to it, for those who keep a copy |
 //! | `view` | the live leases at one instant, and what each caller is told of them |
 //! | `fences` | where fencing tokens come from |
 //! | [`queue`] | who waits for which lock, first in first out |
 
+mod changes;
 mod claim;
 mod fences;
 mod holder;
+mod holders;
 pub mod queue;
 mod value;
 mod view;
 
+pub use changes::{Change, Changes};
 pub use claim::{Claim, MAX_HOLDERS, NOBODY, Reply};
-pub use fences::{FENCE_BOUND, Fences, LOADED_FENCE_BOUND};
+pub use fences::{FENCE_BOUND, FOREIGN_LEAD, Fences, Source};
 pub use holder::{Holder, MAX_OWNER_LEN, is_owner};
 pub use value::Lock;
 pub use view::View;

@@ -1,34 +1,50 @@
 //! Who waits for which lock: first in, first out.
 //!
 //! Data alone. Blocking clients, waking them and setting alarms is the module's; this says who is
-//! next. Nothing of it is stored or replicated: a wait ends with its connection.
+//! next. Nothing of it is stored or replicated: a wait ends with its connection. Joining and leaving take the same time
+//! however many wait.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
 
+use hashlink::LinkedHashMap;
+
 use super::claim::Claim;
-use crate::time::Millis;
+use crate::time::{Millis, Nanos};
 
 /// One that waits, known by what the module knows it by, an `I`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiter<I = u64> {
     /// Unique among all that wait.
     pub id: I,
-    owner: Box<[u8]>,
+    owner: Arc<[u8]>,
     lease: Millis,
     holders: usize,
+    since_ms: u64,
+    limit: Millis,
 }
 
 impl<I> Waiter<I> {
-    /// One that waits for this claim.
-    pub fn new(id: I, claim: &Claim<'_>) -> Self {
-        Self { id, owner: claim.owner.into(), lease: claim.lease, holders: claim.holders }
+    /// One that waits for this claim from `now` on, for `limit` at the most; without limit if that is 0.
+    pub fn new(id: I, claim: &Claim<'_>, now: Nanos, limit: Millis) -> Self {
+        let Claim { owner, lease, holders } = *claim;
+        Self { id, owner: owner.into(), lease, holders, since_ms: now.as_millis(), limit }
     }
 
     /// What it waits for.
     pub fn claim(&self) -> Claim<'_> {
         Claim { owner: &self.owner, lease: self.lease, holders: self.holders }
+    }
+
+    /// How long it has waited at `now`, in ms.
+    pub fn waited_ms(&self, now: Nanos) -> u64 {
+        now.as_millis().saturating_sub(self.since_ms)
+    }
+
+    /// How long it is going to wait at the most, in ms; `None` if it waits without limit.
+    pub fn left_ms(&self, now: Nanos) -> Option<u64> {
+        (self.limit != Millis::ZERO).then(|| self.limit.get().saturating_sub(self.waited_ms(now)))
     }
 }
 
@@ -43,29 +59,31 @@ pub struct LockName {
 
 /// Those that wait for one key.
 #[derive(Debug)]
-struct Queue<A, I> {
+struct Queue<W, I> {
     place: Arc<LockName>,
-    waiters: VecDeque<Waiter<I>>,
-    alarm: Option<A>,
+    /// By owner, in the order of their coming.
+    waiters: LinkedHashMap<Arc<[u8]>, Waiter<I>>,
+    watch: W,
 }
 
-/// All that wait, by key; and for each key what the module will look after it with (an alarm `A`).
+/// All that wait, by key; and for each key what the module watches it with, a `W`.
 #[derive(Debug)]
-pub struct Waiters<A, I = u64> {
-    queues: HashMap<Arc<LockName>, Queue<A, I>>,
-    places: HashMap<I, Arc<LockName>>,
+pub struct Waiters<W, I = u64> {
+    queues: HashMap<Arc<LockName>, Queue<W, I>>,
+    /// Where each stands: its key, and its owner there.
+    stands: HashMap<I, (Arc<LockName>, Arc<[u8]>)>,
 }
 
-impl<A, I> Default for Waiters<A, I> {
+impl<W, I> Default for Waiters<W, I> {
     fn default() -> Self {
-        Self { queues: HashMap::new(), places: HashMap::new() }
+        Self { queues: HashMap::new(), stands: HashMap::new() }
     }
 }
 
-impl<A, I: Copy + Eq + Hash> Waiters<A, I> {
+impl<W: Default, I: Copy + Eq + Hash> Waiters<W, I> {
     /// How many wait, for whatever key.
     pub fn total(&self) -> usize {
-        self.places.len()
+        self.stands.len()
     }
 
     /// How many wait for this key.
@@ -73,14 +91,19 @@ impl<A, I: Copy + Eq + Hash> Waiters<A, I> {
         self.queues.get(place).map_or(0, |queue| queue.waiters.len())
     }
 
-    /// The one that is next.
-    pub fn head(&self, place: &LockName) -> Option<&Waiter<I>> {
-        self.queues.get(place)?.waiters.front()
+    /// Those that wait for this key, in the order of their coming.
+    pub fn at(&self, place: &LockName) -> impl Iterator<Item = &Waiter<I>> {
+        self.queues.get(place).into_iter().flat_map(|queue| queue.waiters.values())
     }
 
-    /// Whether this owner waits for this key.
+    /// The one that is next.
+    pub fn head(&self, place: &LockName) -> Option<&Waiter<I>> {
+        self.at(place).next()
+    }
+
+    /// The wait of this owner for this key.
     pub fn find(&self, place: &LockName, owner: &[u8]) -> Option<&Waiter<I>> {
-        self.queues.get(place)?.waiters.iter().find(|waiter| &*waiter.owner == owner)
+        self.queues.get(place)?.waiters.get(owner)
     }
 
     /// Adds one at the end; or in the place of the wait of the same owner, which is returned.
@@ -88,68 +111,43 @@ impl<A, I: Copy + Eq + Hash> Waiters<A, I> {
         let queue = match self.queues.get_mut(&place) {
             Some(queue) => queue,
             None => {
-                let empty = Queue { place: Arc::clone(&place), waiters: VecDeque::new(), alarm: None };
-                self.queues.entry(place).or_insert(empty)
+                let queue =
+                    Queue { place: Arc::clone(&place), waiters: LinkedHashMap::new(), watch: W::default() };
+                self.queues.entry(place).or_insert(queue)
             }
         };
-        self.places.insert(waiter.id, Arc::clone(&queue.place));
-        match queue.waiters.iter_mut().find(|older| older.owner == waiter.owner) {
-            Some(older) => {
-                let older = std::mem::replace(older, waiter);
-                self.places.remove(&older.id);
-                Some(older)
-            }
-            None => {
-                queue.waiters.push_back(waiter);
-                None
-            }
-        }
+        let owner = Arc::clone(&waiter.owner);
+        self.stands.insert(waiter.id, (Arc::clone(&queue.place), Arc::clone(&owner)));
+        let older = queue.waiters.replace(owner, waiter)?;
+        self.stands.remove(&older.id);
+        Some(older)
     }
 
     /// Takes one out, wherever it stands; `None` if it is out already. If it was the last that waited
-    /// for its key, the key's alarm is returned too, to be stopped: nobody is left for it to ring for.
-    pub fn leave(&mut self, id: I) -> Option<(Waiter<I>, Option<A>)> {
-        let place = self.places.remove(&id)?;
+    /// for its key, what watched the key is returned too, to be stopped: there is nobody left to watch it for.
+    pub fn leave(&mut self, id: I) -> Option<(Waiter<I>, Option<W>)> {
+        let (place, owner) = self.stands.remove(&id)?;
         let queue = self.queues.get_mut(&place)?;
-        let at = queue.waiters.iter().position(|waiter| waiter.id == id)?;
-        let waiter = queue.waiters.remove(at)?;
-        let alarm = if queue.waiters.is_empty() {
-            self.queues.remove(&place).and_then(|queue| queue.alarm)
-        } else {
-            None
-        };
-        Some((waiter, alarm))
+        let waiter = queue.waiters.remove(&owner)?;
+        let is_last = queue.waiters.is_empty();
+        let watch = if is_last { self.queues.remove(&place).map(|queue| queue.watch) } else { None };
+        Some((waiter, watch))
     }
 
     /// The key that one waits for.
     pub fn place(&self, id: I) -> Option<Arc<LockName>> {
-        self.places.get(&id).map(Arc::clone)
+        self.stands.get(&id).map(|(place, _)| Arc::clone(place))
     }
 
-    /// The same place, shared with the queue; `None` if nobody waits for it.
-    pub fn shared(&self, place: &LockName) -> Option<Arc<LockName>> {
-        self.queues.get(place).map(|queue| Arc::clone(&queue.place))
+    /// The same place, shared with the queue, and what watches it; `None` if nobody waits for it.
+    pub fn watch(&mut self, place: &LockName) -> Option<(&Arc<LockName>, &mut W)> {
+        self.queues.get_mut(place).map(|queue| (&queue.place, &mut queue.watch))
     }
 
-    /// The alarm of a key; `None` also if nobody waits for it.
-    pub fn alarm(&self, place: &LockName) -> Option<&A> {
-        self.queues.get(place)?.alarm.as_ref()
-    }
-
-    /// Sets the alarm of a key, or takes it away (`None`). What is returned is no longer kept here,
-    /// and is the caller's to stop: `Ok` with the key's alarm before, if it had one; or `Err` with
-    /// the very `alarm` that was passed, as nobody waits for the key and so none is kept.
-    pub fn set_alarm(&mut self, place: &LockName, alarm: Option<A>) -> Result<Option<A>, Option<A>> {
-        match self.queues.get_mut(place) {
-            Some(queue) => Ok(std::mem::replace(&mut queue.alarm, alarm)),
-            None => Err(alarm),
-        }
-    }
-
-    /// The keys of one database that somebody waits for; of all with `None`.
-    pub fn places(&self, db: Option<i32>) -> Vec<Arc<LockName>> {
-        let here = |place: &&Arc<LockName>| db.is_none_or(|db| place.db == db);
-        self.queues.keys().filter(here).map(Arc::clone).collect()
+    /// The keys of one database that somebody waits for, and what watches each; of all with `None`.
+    pub fn watches(&mut self, db: Option<i32>) -> impl Iterator<Item = (&Arc<LockName>, &mut W)> {
+        let here = move |queue: &&mut Queue<W, I>| db.is_none_or(|db| queue.place.db == db);
+        self.queues.values_mut().filter(here).map(|queue| (&queue.place, &mut queue.watch))
     }
 }
 
@@ -166,7 +164,8 @@ mod tests {
     }
 
     fn waiter(id: u64, owner: &str) -> Waiter {
-        Waiter::new(id, &Claim { owner: owner.as_bytes(), lease: Millis::new(1).unwrap(), holders: 1 })
+        let claim = Claim { owner: owner.as_bytes(), lease: Millis::new(1).unwrap(), holders: 1 };
+        Waiter::new(id, &claim, Nanos(5_000_000), Millis::new(100 * id).unwrap())
     }
 
     fn order(waiters: &mut Waiters<()>, key: &str) -> Vec<u64> {
@@ -207,11 +206,21 @@ mod tests {
     fn nothing_is_left_of_a_queue_that_empties() {
         let mut waiters = Waiters::default();
         waiters.join(shared("k"), waiter(1, "a"));
-        assert_eq!(waiters.set_alarm(&place("k"), Some("ring")), Ok(None));
-        assert_eq!(waiters.places(Some(0)).len(), 1);
-        assert_eq!(waiters.places(Some(1)).len(), 0);
-        assert_eq!(waiters.leave(1), Some((waiter(1, "a"), Some("ring"))));
-        assert_eq!(waiters.places(None).len(), 0);
-        assert_eq!(waiters.set_alarm(&place("k"), Some("ring")), Err(Some("ring")));
+        *waiters.watch(&place("k")).unwrap().1 = Some("alarm");
+        assert_eq!(waiters.watches(Some(0)).count(), 1);
+        assert_eq!(waiters.watches(Some(1)).count(), 0);
+        assert_eq!(waiters.leave(1), Some((waiter(1, "a"), Some(Some("alarm")))));
+        assert_eq!(waiters.watches(None).count(), 0);
+        assert!(waiters.watch(&place("k")).is_none());
+    }
+
+    #[test]
+    fn a_wait_tells_how_long_it_has_been_and_will_be() {
+        let waiter = waiter(1, "a");
+        assert_eq!((waiter.waited_ms(Nanos(35_000_000)), waiter.left_ms(Nanos(35_000_000))), (30, Some(70)));
+        assert_eq!((waiter.waited_ms(Nanos(0)), waiter.left_ms(Nanos(0))), (0, Some(100)));
+        assert_eq!(waiter.left_ms(Nanos(500_000_000)), Some(0));
+        let claim = Claim { owner: b"b", lease: Millis::new(1).unwrap(), holders: 1 };
+        assert_eq!(Waiter::new(2, &claim, Nanos(0), Millis::ZERO).left_ms(Nanos(1)), None);
     }
 }

@@ -2,16 +2,17 @@
 
 use smallvec::SmallVec;
 
+use super::changes::{Change, Changes};
 use super::claim::{Claim, MAX_HOLDERS, Reply};
 use super::holder::{Holder, Owner};
+use super::holders::Holders;
 use super::view::View;
 use crate::time::{Millis, Nanos};
 
 /// The stored value.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Lock {
-    /// In the order of the grants; no owner twice.
-    holders: SmallVec<[Holder; 1]>,
+    holders: Holders,
 }
 
 impl Lock {
@@ -20,42 +21,54 @@ impl Lock {
         if holders.is_empty() || holders.len() > MAX_HOLDERS {
             return None;
         }
-        let mut owners: Vec<_> = holders.iter().map(Holder::owner).collect();
-        owners.sort_unstable();
-        let twice = owners.windows(2).any(|pair| pair.first() == pair.last());
-        (!twice).then(|| Self { holders: holders.into_iter().collect() })
+        let mut lock = Self::default();
+        for holder in holders {
+            if lock.holders.find(holder.owner()).is_some() {
+                return None;
+            }
+            lock.holders.push(holder);
+        }
+        Some(lock)
     }
 
-    /// All leases, ended ones too.
-    pub fn holders(&self) -> &[Holder] {
-        &self.holders
+    /// All leases, ended ones too, in the order of the grants.
+    pub fn holders(&self) -> impl DoubleEndedIterator<Item = &Holder> {
+        self.holders.iter()
     }
 
-    /// The list, for a server that moves memory to defragment it.
-    pub fn holders_mut(&mut self) -> &mut SmallVec<[Holder; 1]> {
-        &mut self.holders
-    }
-
-    /// Bytes of heap behind the value.
-    pub fn heap_bytes(&self) -> usize {
-        let list = if self.holders.spilled() { self.holders.capacity() * size_of::<Holder>() } else { 0 };
-        let long = self.holders.iter().map(|holder| &holder.owner.0).filter(|owner| owner.spilled());
-        list + long.map(SmallVec::capacity).sum::<usize>()
+    /// How many leases there are, ended ones too.
+    pub fn len(&self) -> usize {
+        self.holders.len()
     }
 
     /// Whether no lease is left.
     pub fn is_empty(&self) -> bool {
-        self.holders.is_empty()
+        self.len() == 0
+    }
+
+    /// The list, for a server that moves memory to defragment it. `None` of a lock with so many holders that it is
+    /// kept in search trees, whose blocks nobody else can move.
+    pub fn list_mut(&mut self) -> Option<&mut SmallVec<[Holder; 1]>> {
+        match &mut self.holders {
+            Holders::Few(list) => Some(list),
+            Holders::Many(_) => None,
+        }
+    }
+
+    /// Bytes of heap behind the value.
+    pub fn heap_bytes(&self) -> usize {
+        let list = match &self.holders {
+            Holders::Few(list) if list.spilled() => list.capacity() * size_of::<Holder>(),
+            Holders::Few(_) => 0,
+            Holders::Many(many) => many.heap_bytes(),
+        };
+        let long = self.holders().map(|holder| &holder.owner.0).filter(|owner| owner.spilled());
+        list + long.map(SmallVec::capacity).sum::<usize>()
     }
 
     /// When the last lease ends, in unix ms: the key's expiry.
     pub fn expires_at_ms(&self) -> u64 {
-        self.holders.iter().map(Holder::deadline_ms).max().unwrap_or(0)
-    }
-
-    /// The newest fence, 0 without leases.
-    pub fn newest_fence(&self) -> u64 {
-        self.holders.iter().map(Holder::fence).max().unwrap_or(0)
+        self.holders.last_deadline_ms()
     }
 
     /// The live leases at `now`, of a key that expires at `expiry_ms`, if it does.
@@ -63,39 +76,76 @@ impl Lock {
         View::new(&self.holders, now, expiry_ms)
     }
 
-    /// Drops the leases that have ended, and makes those that the key's expiry cuts short say so.
-    /// Returns how many had ended.
-    pub fn settle(&mut self, now: Nanos, expiry_ms: Option<u64>) -> usize {
-        let before = self.holders.len();
-        let now_ms = now.as_millis();
-        for holder in &mut self.holders {
-            holder.deadline_ms = holder.deadline_ms.min(expiry_ms.unwrap_or(u64::MAX));
+    /// Drops the leases that have ended, and makes those that the key's expiry, or the longest time there is, cuts
+    /// short say so. What comes before every other change.
+    pub fn settle(&mut self, now: Nanos, expiry_ms: Option<u64>) -> Changes {
+        let mut changes = Changes::default();
+        let (now_ms, expiry_ms) = (now.as_millis(), expiry_ms.unwrap_or(u64::MAX));
+        if self.holders.need_cut(now_ms, expiry_ms) {
+            self.holders.cut(now_ms, expiry_ms);
+            changes.cut();
         }
-        self.holders.retain(|holder| now_ms < holder.deadline_ms);
-        before - self.holders.len()
+        while let Some(ended) = self.holders.pop_ended(now_ms) {
+            changes.ended(ended.owner);
+        }
+        changes
     }
 
     /// Grants a claim that [`View::admits`], on a settled lock.
-    pub fn grant(&mut self, claim: &Claim<'_>, now: Nanos, fence: u64) -> Reply {
+    pub fn grant(&mut self, claim: &Claim<'_>, now: Nanos, fence: u64, changes: &mut Changes) -> Reply {
         let acquired_ms = now.as_millis();
         let deadline_ms = acquired_ms + claim.lease.get();
-        self.holders.push(Holder { owner: Owner::new(claim.owner), fence, deadline_ms, acquired_ms });
+        let owner = Owner::new(claim.owner);
+        self.holders.push(Holder { owner: owner.clone(), fence, deadline_ms, acquired_ms });
+        changes.put(owner);
         Reply::held(fence, claim.lease.get())
     }
 
     /// Sets what is left of the owner's lease, longer or shorter. On a settled lock; `None` if the
     /// owner holds nothing.
-    pub fn extend(&mut self, owner: &[u8], lease: Millis, now: Nanos) -> Option<Reply> {
-        let holder = self.holders.iter_mut().find(|holder| holder.owner() == owner)?;
+    pub fn extend(
+        &mut self,
+        owner: &[u8],
+        lease: Millis,
+        now: Nanos,
+        changes: &mut Changes,
+    ) -> Option<Reply> {
+        let mut holder = self.holders.find(owner)?.clone();
         holder.deadline_ms = now.as_millis() + lease.get();
-        Some(Reply::held(holder.fence, lease.get()))
+        let fence = holder.fence;
+        changes.put(holder.owner.clone());
+        self.holders.replace(holder);
+        Some(Reply::held(fence, lease.get()))
     }
 
     /// Ends the owner's lease. On a settled lock; false if the owner holds nothing.
-    pub fn release(&mut self, owner: &[u8]) -> bool {
-        let before = self.holders.len();
-        self.holders.retain(|holder| holder.owner() != owner);
-        self.holders.len() < before
+    pub fn release(&mut self, owner: &[u8], changes: &mut Changes) -> bool {
+        let released = self.holders.remove(owner);
+        released.map(|holder| changes.out(holder.owner)).is_some()
+    }
+
+    /// Does to this lock what was done to the one that the changes are told of. Doing it again changes nothing. False,
+    /// and not all is done, if there would be too many holders.
+    pub fn apply(&mut self, changes: Vec<Change>) -> bool {
+        for change in changes {
+            match change {
+                Change::Out(owner) => drop(self.holders.remove(&owner)),
+                Change::Put(holder) => {
+                    if self.holders.find(holder.owner()).is_some() {
+                        self.holders.replace(holder);
+                    } else if self.len() < MAX_HOLDERS {
+                        self.holders.push(holder);
+                    } else {
+                        return false;
+                    }
+                }
+            }
+        }
+        true
+    }
+
+    pub(super) fn find(&self, owner: &[u8]) -> Option<&Holder> {
+        self.holders.find(owner)
     }
 }
 
@@ -119,7 +169,7 @@ mod tests {
     fn lock(leases: &[(&str, u64)]) -> Lock {
         let mut lock = Lock::default();
         for (fence, (owner, lease)) in leases.iter().enumerate() {
-            lock.grant(&claim(owner, *lease, 9), NOW, fence as u64 + 1);
+            lock.grant(&claim(owner, *lease, 9), NOW, fence as u64 + 1, &mut Changes::default());
         }
         lock
     }
@@ -139,7 +189,7 @@ mod tests {
         let expiry = Some(at(50).as_millis());
         assert_eq!(lock.view(at(20), expiry).own(b"a"), Some(Reply { held: 0, fence: 1, ms: 30 }));
         assert!(lock.view(at(50), expiry).admits(1));
-        assert_eq!(lock.settle(at(20), expiry), 1);
+        assert_eq!(lock.settle(at(20), expiry).count_ended(), 1);
         assert_eq!(lock.expires_at_ms(), at(50).as_millis());
         assert!(lock.view(at(100), None).admits(1));
     }
@@ -158,20 +208,23 @@ mod tests {
     #[test]
     fn extend_sets_and_never_revives() {
         let mut lock = lock(&[("a", 3_600_000)]);
-        let minute = Millis::new(60_000).unwrap();
-        assert_eq!(lock.extend(b"a", minute, NOW), Some(Reply { held: 1, fence: 1, ms: 60_000 }));
-        assert_eq!(lock.extend(b"b", minute, NOW), None);
+        let extend = |lock: &mut Lock, owner: &str, now| {
+            lock.extend(owner.as_bytes(), Millis::new(60_000).unwrap(), now, &mut Changes::default())
+        };
+        assert_eq!(extend(&mut lock, "a", NOW), Some(Reply { held: 1, fence: 1, ms: 60_000 }));
+        assert_eq!(extend(&mut lock, "b", NOW), None);
         lock.settle(at(60_000), None);
-        assert_eq!(lock.extend(b"a", minute, at(60_000)), None);
+        assert_eq!(extend(&mut lock, "a", at(60_000)), None);
     }
 
     #[test]
     fn only_the_holder_releases() {
         let mut lock = lock(&[("a", 10), ("b", 10)]);
-        assert!(!lock.release(b"c"));
-        assert!(lock.release(b"a"));
-        assert!(!lock.release(b"a"));
-        assert_eq!(lock.holders().len(), 1);
+        let changes = &mut Changes::default();
+        assert!(!lock.release(b"c", changes));
+        assert!(lock.release(b"a", changes));
+        assert!(!lock.release(b"a", changes));
+        assert_eq!(lock.len(), 1);
     }
 
     #[test]
@@ -191,5 +244,55 @@ mod tests {
         let many = |n: usize| (0..n).map(|i| holder(&i.to_string())).collect();
         assert!(Lock::from_holders(many(MAX_HOLDERS)).is_some());
         assert!(Lock::from_holders(many(MAX_HOLDERS + 1)).is_none());
+    }
+
+    #[test]
+    fn a_lease_that_would_outlast_all_is_cut_to_what_it_was_given() {
+        let mut lock = Lock::default();
+        let in_2100 = Nanos(4_102_444_800_000_000_000);
+        lock.grant(&claim("a", 60_000, 1), in_2100, 1, &mut Changes::default());
+        assert!(lock.view(NOW, None).outlasts_all());
+        assert_eq!(lock.view(NOW, None).own(b"a"), Some(Reply { held: 0, fence: 1, ms: 60_000 }));
+        lock.settle(NOW, None);
+        assert!(!lock.view(NOW, None).outlasts_all());
+        assert!(lock.view(at(60_000), None).admits(1));
+        assert!(!lock.view(at(59_999), None).admits(1));
+    }
+
+    /// What a copy is told of a lock of many, in a few words a call, leads it to the same.
+    #[test]
+    fn many_holders_are_told_one_by_one() {
+        let (mut lock, mut copy) = (Lock::default(), Lock::default());
+        let mut tell = |lock: &Lock, changes: &Changes| {
+            let Some(told) = changes.told(lock) else {
+                copy = lock.clone();
+                return usize::MAX;
+            };
+            let told: Vec<Change> = told
+                .map(|change| match change {
+                    Change::Out(owner) => Change::Out(owner.into()),
+                    Change::Put(holder) => Change::Put(holder.clone()),
+                })
+                .collect();
+            assert!(copy.apply(told.clone()) && copy.apply(told.clone()));
+            assert_eq!(&copy, lock);
+            told.len()
+        };
+        for n in 0..1000_u64 {
+            let mut changes = lock.settle(at(n), None);
+            lock.grant(&claim(&n.to_string(), 10_000 - n, 1024), at(n), n + 1, &mut changes);
+            let told = tell(&lock, &changes);
+            assert!(told == 1 || n < 2, "{n}: {told}");
+        }
+        assert_eq!(lock.view(at(2000), None).count(), 1000);
+        let mut changes = lock.settle(at(2000), None);
+        assert!(lock.release(b"500", &mut changes));
+        lock.grant(&claim("500", 1, 1024), at(2000), 2000, &mut changes);
+        lock.extend(b"7", Millis::new(1).unwrap(), at(2000), &mut changes);
+        assert_eq!(tell(&lock, &changes), 3);
+        let changes = lock.settle(at(2001), None);
+        assert_eq!(changes.count_ended(), 2);
+        assert_eq!(tell(&lock, &changes), 2);
+        assert_eq!(lock.holders().map(Holder::fence).next_back(), Some(1000));
     }
 }

@@ -2,32 +2,34 @@
 
 use super::claim::{MAX_HOLDERS, Reply};
 use super::holder::Holder;
+use super::holders::{Deadlines, Holders};
 use crate::time::Nanos;
 
 /// The live leases of a lock at one instant.
 #[derive(Debug, Clone, Copy)]
 pub struct View<'a> {
-    holders: &'a [Holder],
+    holders: Option<&'a Holders>,
     now_ms: u64,
-    expiry_ms: Option<u64>,
+    expiry_ms: u64,
 }
 
 impl<'a> View<'a> {
-    pub(super) const fn new(holders: &'a [Holder], now: Nanos, expiry_ms: Option<u64>) -> Self {
-        Self { holders, now_ms: now.as_millis(), expiry_ms }
+    pub(super) fn new(holders: &'a Holders, now: Nanos, expiry_ms: Option<u64>) -> Self {
+        Self { holders: Some(holders), now_ms: now.as_millis(), expiry_ms: expiry_ms.unwrap_or(u64::MAX) }
     }
 
     /// Of a key that is not there.
-    pub const NOTHING: Self = Self { holders: &[], now_ms: 0, expiry_ms: None };
+    pub const NOTHING: Self = Self { holders: None, now_ms: 0, expiry_ms: 0 };
 
-    /// Each live lease with what is left of it, in ms, at least 1.
-    pub fn live(&self) -> impl Iterator<Item = (&'a Holder, u64)> + use<'a> {
-        let (now_ms, expiry_ms) = (self.now_ms, self.expiry_ms.unwrap_or(u64::MAX));
-        let left = move |holder: &'a Holder| {
-            let left = holder.deadline_ms.min(expiry_ms).saturating_sub(now_ms);
-            (left > 0).then_some((holder, left))
-        };
-        self.holders.iter().filter_map(left)
+    /// Each live lease with what is left of it, in ms, at least 1; in the order of the grants.
+    pub fn live(&self) -> impl DoubleEndedIterator<Item = (&'a Holder, u64)> + use<'a> {
+        let view = *self;
+        self.holders.into_iter().flat_map(Holders::iter).filter_map(move |holder| view.left(holder))
+    }
+
+    /// How many are live.
+    pub fn count(&self) -> usize {
+        self.deadlines().map_or_else(|| self.live().count(), |deadlines| deadlines.len())
     }
 
     /// How long the holder has held it, in ms.
@@ -35,25 +37,40 @@ impl<'a> View<'a> {
         self.now_ms.saturating_sub(holder.acquired_ms)
     }
 
-    /// Whether a lease has ended that is still stored.
+    /// Whether leases are stored and all of them have ended.
     pub fn has_ended(&self) -> bool {
-        self.live().count() < self.holders.len()
+        self.holders.is_some_and(|holders| holders.len() > 0) && self.count() == 0
+    }
+
+    /// Whether a lease says a later end than any that can be asked for: then it is to be cut to what it was given, from
+    /// now on. As it is seen it would stay as long as that, again and again.
+    pub fn outlasts_all(&self) -> bool {
+        self.holders.is_some_and(|holders| holders.need_cut(self.now_ms, u64::MAX))
+    }
+
+    /// The live lease of an owner, with what is left of it.
+    pub fn find(&self, owner: &[u8]) -> Option<(&'a Holder, u64)> {
+        self.left(self.holders?.find(owner)?)
     }
 
     /// What the owner is told who asks again while it holds: not granted, its own fence and time.
     pub fn own(&self, owner: &[u8]) -> Option<Reply> {
-        let (holder, left) = self.live().find(|(holder, _)| holder.owner() == owner)?;
+        let (holder, left) = self.find(owner)?;
         Some(Reply::not_held(holder.fence, left))
     }
 
     /// Whether fewer than `holders` hold it.
     pub fn admits(&self, holders: usize) -> bool {
-        self.live().count() < holders
+        self.count() < holders
     }
 
     /// When fewer than `holders` will hold it, in ms from now; `None` if nobody holds it. The
     /// `(live - holders + 1)`th earliest end, and at least the earliest.
     pub fn opens_in_ms(&self, holders: usize) -> Option<u64> {
+        if let Some(deadlines) = self.deadlines() {
+            let ends_ms = deadlines.nth(deadlines.len().saturating_sub(holders))?;
+            return Some(ends_ms.min(self.expiry_ms) - self.now_ms);
+        }
         let ends = || self.live().map(|(_, left)| left);
         if ends().count() <= holders {
             return ends().min();
@@ -77,6 +94,18 @@ impl<'a> View<'a> {
     }
 
     fn newest_live_fence(&self) -> u64 {
-        self.live().map(|(holder, _)| holder.fence).max().unwrap_or(0)
+        self.live().next_back().map_or(0, |(holder, _)| holder.fence)
+    }
+
+    fn left(&self, holder: &'a Holder) -> Option<(&'a Holder, u64)> {
+        let left = holder.end_ms(self.now_ms, self.expiry_ms).saturating_sub(self.now_ms);
+        (left > 0).then_some((holder, left))
+    }
+
+    /// The deadlines of many holders, where they are the ends of their leases, but for the key's expiry.
+    fn deadlines(&self) -> Option<Deadlines<'a>> {
+        let holders = self.holders?;
+        let exact = self.now_ms < self.expiry_ms && !holders.need_cut(self.now_ms, u64::MAX);
+        if exact { holders.deadlines_behind(self.now_ms) } else { None }
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use sluice_core::lock::Claim;
 use sluice_core::lock::queue::{LockName, Waiter, Waiters};
-use sluice_core::time::Millis;
+use sluice_core::time::{Millis, Nanos};
 
 use crate::cases;
 
@@ -40,7 +40,7 @@ fn place(n: usize) -> LockName {
 
 fn waiter(id: u64, owner: u8) -> Waiter {
     let lease = Millis::new(id + 1).unwrap();
-    Waiter::new(id, &Claim { owner: &[owner], lease, holders: usize::from(owner) + 1 })
+    Waiter::new(id, &Claim { owner: &[owner], lease, holders: usize::from(owner) + 1 }, Nanos(id), lease)
 }
 
 proptest! {
@@ -76,20 +76,21 @@ proptest! {
                 }
                 Deed::SetAlarm(alarm) => {
                     let waits = list.iter().any(|(place, ..)| *place == at);
-                    let expected = if waits { Ok(alarms[at]) } else { Err(alarm) };
-                    prop_assert_eq!(waiters.set_alarm(&place(at), alarm), expected);
-                    if waits {
+                    let watch = waiters.watch(&place(at)).map(|(_, watch)| watch);
+                    prop_assert_eq!(watch.is_some(), waits);
+                    if let Some(watch) = watch {
+                        *watch = alarm;
                         alarms[at] = alarm;
                     }
                 }
             }
-            assert_agree(&waiters, &list, &alarms)?;
+            assert_agree(&mut waiters, &list, &alarms)?;
         }
     }
 }
 
 fn assert_leaves(
-    waiters: &mut Waiters<u8>,
+    waiters: &mut Waiters<Option<u8>>,
     list: &mut Vec<(usize, u64, u8)>,
     alarms: &mut [Option<u8>],
     id: u64,
@@ -98,14 +99,14 @@ fn assert_leaves(
     let expected = left.map(|(at, id, owner)| {
         // The alarm of the last one has nobody left to ring for.
         let last = !list.iter().any(|(place, ..)| *place == at);
-        (waiter(id, owner), if last { alarms[at].take() } else { None })
+        (waiter(id, owner), last.then(|| alarms[at].take()))
     });
     prop_assert_eq!(waiters.leave(id), expected);
     Ok(())
 }
 
 fn assert_agree(
-    waiters: &Waiters<u8>,
+    waiters: &mut Waiters<Option<u8>>,
     list: &[(usize, u64, u8)],
     alarms: &[Option<u8>],
 ) -> Result<(), TestCaseError> {
@@ -115,8 +116,9 @@ fn assert_agree(
         let place = place(at);
         prop_assert_eq!(waiters.count(&place), here.len());
         prop_assert_eq!(waiters.head(&place).map(|head| head.id), here.first().map(|(_, id, _)| *id));
-        prop_assert_eq!(waiters.shared(&place).is_some(), !here.is_empty());
-        prop_assert_eq!(waiters.alarm(&place).copied(), *alarm);
+        let ids: Vec<_> = waiters.at(&place).map(|waiter| waiter.id).collect();
+        prop_assert_eq!(ids, here.iter().map(|(_, id, _)| *id).collect::<Vec<_>>());
+        prop_assert_eq!(waiters.watch(&place).and_then(|(_, watch)| *watch), *alarm);
         for owner in 0..6 {
             let found =
                 here.iter().find(|(_, _, name)| *name == owner).map(|(_, id, name)| waiter(*id, *name));
@@ -128,7 +130,7 @@ fn assert_agree(
     }
     for db in [None, Some(0), Some(1), Some(2)] {
         let mut found: Vec<_> =
-            waiters.places(db).iter().map(|place| (place.db, place.key.to_vec())).collect();
+            waiters.watches(db).map(|(place, _)| (place.db, place.key.to_vec())).collect();
         let mut expected: Vec<_> = (0..PLACES.len())
             .filter(|at| list.iter().any(|(place, ..)| place == at))
             .map(|at| (PLACES[at].0, PLACES[at].1.to_vec()))
