@@ -17,8 +17,6 @@ pub(crate) struct LockKey<'c> {
     key: Key<'c>,
     now: Nanos,
     expiry_ms: Option<u64>,
-    /// The lock of a key that is not there yet.
-    new: Lock,
     done: Option<Done>,
 }
 
@@ -56,13 +54,14 @@ impl<'c> LockKey<'c> {
         now: Nanos,
     ) -> Result<Self, CommandError> {
         let key = ctx.open(name, access)?;
-        let is_ours = matches!(key.value(), Value::Absent) || key.get::<Lock>().is_some();
-        if !is_ours {
-            return Err(CommandError::WrongType);
-        }
         let expiry_ms = key.expires_at_ms();
-        let mut key = Self { ctx, name, key, now, expiry_ms, new: Lock::default(), done: None };
-        if access == Access::Write && (key.view().has_ended() || key.view().outlasts_all()) {
+        let wants_care = match key.get::<Lock>() {
+            Some(lock) => lock.view(now, expiry_ms).wants_care(),
+            None if matches!(key.value(), Value::Absent) => false,
+            None => return Err(CommandError::WrongType),
+        };
+        let mut key = Self { ctx, name, key, now, expiry_ms, done: None };
+        if wants_care && access == Access::Write {
             key.change();
         }
         Ok(key)
@@ -70,7 +69,7 @@ impl<'c> LockKey<'c> {
 
     /// The live leases, with what has been changed so far.
     pub(crate) fn view(&self) -> View<'_> {
-        self.key.get::<Lock>().unwrap_or(&self.new).view(self.now, self.expiry_ms)
+        self.key.get::<Lock>().map_or(View::NOTHING, |lock| lock.view(self.now, self.expiry_ms))
     }
 
     /// When this is.
@@ -82,8 +81,11 @@ impl<'c> LockKey<'c> {
     pub(crate) fn grant(&mut self, claim: &Claim<'_>) -> Result<Reply, CommandError> {
         let now = self.now;
         let fence = fences::next(now).ok_or(CommandError::NoFence)?;
+        if self.key.get::<Lock>().is_none() {
+            self.key.set(Lock::default())?;
+        }
+        let (lock, done) = self.change().ok_or(CommandError::Server)?;
         counters::LOCK_GRANTED.add(1);
-        let (lock, done) = self.change();
         done.granted += 1;
         Ok(lock.grant(claim, now, fence, &mut done.changes))
     }
@@ -92,7 +94,7 @@ impl<'c> LockKey<'c> {
     pub(crate) fn extend(&mut self, owner: &[u8], lease: Millis) -> Option<Reply> {
         self.view().own(owner)?;
         let now = self.now;
-        let (lock, done) = self.change();
+        let (lock, done) = self.change()?;
         done.extended = true;
         lock.extend(owner, lease, now, &mut done.changes)
     }
@@ -102,7 +104,7 @@ impl<'c> LockKey<'c> {
         if self.view().own(owner).is_none() {
             return false;
         }
-        let (lock, done) = self.change();
+        let Some((lock, done)) = self.change() else { return false };
         done.released = true;
         lock.release(owner, &mut done.changes)
     }
@@ -112,11 +114,14 @@ impl<'c> LockKey<'c> {
         let Some(Done { changes, released, extended, granted }) = self.done.take() else {
             return Ok(());
         };
-        if self.key.get::<Lock>().unwrap_or(&self.new).is_empty() {
+        let lock = self.key.get::<Lock>().ok_or(CommandError::Server)?;
+        if lock.is_empty() {
             self.key.delete();
             self.ctx.replicate_del(self.name);
         } else {
-            self.store(&changes)?;
+            let expires_at_ms = lock.expires_at_ms();
+            effects::replicate(self.ctx, self.name, lock, &changes);
+            self.key.expire_at(expires_at_ms);
         }
         self.ctx.signal_modified(self.name);
         drop(self.key); // those who are told may open it
@@ -159,30 +164,15 @@ impl<'c> LockKey<'c> {
         Ok(())
     }
 
-    /// In the key, on replicas and in the AOF.
-    fn store(&mut self, changes: &Changes) -> Result<(), CommandError> {
-        if self.key.get::<Lock>().is_none() {
-            self.key.set(std::mem::take(&mut self.new))?;
-        }
-        let expires_at_ms = self.key.get::<Lock>().map(Lock::expires_at_ms);
-        if let Some(unix_ms) = expires_at_ms {
-            self.key.expire_at(unix_ms);
-        }
-        if let Some(lock) = self.key.get::<Lock>() {
-            effects::replicate(self.ctx, self.name, lock, changes);
-        }
-        Ok(())
-    }
-
-    /// The lock to be changed, settled.
-    fn change(&mut self) -> (&mut Lock, &mut Done) {
-        let lock = self.key.get_mut::<Lock>().unwrap_or(&mut self.new);
+    /// The lock to be changed, settled; `None` if there is none.
+    fn change(&mut self) -> Option<(&mut Lock, &mut Done)> {
+        let lock = self.key.get_mut::<Lock>()?;
         let (now, expiry_ms) = (self.now, self.expiry_ms.take());
         let done = self.done.get_or_insert_with(|| {
             let changes = lock.settle(now, expiry_ms);
             counters::LOCK_ENDED.add(changes.count_ended() as u64);
             Done { changes, ..Done::default() }
         });
-        (lock, done)
+        Some((lock, done))
     }
 }

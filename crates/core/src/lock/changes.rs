@@ -1,7 +1,5 @@
 //! What has been done to a lock, so that replicas and the AOF need not be told the whole of it each time.
 
-use smallvec::SmallVec;
-
 use super::holder::{Holder, Owner};
 use super::value::Lock;
 
@@ -27,28 +25,40 @@ impl Change {
 /// What has been done to a lock since it was last told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Changes {
-    out: SmallVec<[Owner; 1]>,
-    put: SmallVec<[Owner; 1]>,
+    out: Vec<Owner>,
+    put: Vec<Owner>,
     ended: usize,
-    cut: bool,
+    /// The whole lock is to be told.
+    whole: bool,
 }
 
 impl Changes {
-    pub(super) fn out(&mut self, owner: Owner) {
-        self.out.push(owner);
+    /// An owner is out of a lock that has so many holders now. Nothing is written down of a lock of one: that is as
+    /// short as any change of it.
+    pub(super) fn out(&mut self, owner: Owner, left: usize) {
+        match left {
+            0 | 1 => self.whole = true,
+            _ => self.out.push(owner),
+        }
     }
 
-    pub(super) fn put(&mut self, owner: Owner) {
-        self.put.push(owner);
+    /// The lease of an owner is new, or another, in a lock that has so many holders now.
+    pub(super) fn put(&mut self, owner: &[u8], now: usize) {
+        match now {
+            0 | 1 => self.whole = true,
+            _ => self.put.push(Owner::new(owner)),
+        }
     }
 
-    pub(super) fn ended(&mut self, owner: Owner) {
+    /// [`Self::out`], by itself.
+    pub(super) fn ended(&mut self, owner: Owner, left: usize) {
         self.ended += 1;
-        self.out.push(owner);
+        self.out(owner, left);
     }
 
+    /// Leases are other than they were, not by anybody's call.
     pub(super) fn cut(&mut self) {
-        self.cut = true;
+        self.whole = true;
     }
 
     /// How many of the owners that are out had let their leases end.
@@ -65,6 +75,6 @@ impl Changes {
         let out = self.out.iter().map(|owner| Change::Out(&owner.0[..]));
         // One that was put in and is out again is told as out; the last that was put in its place is told once or more.
         let put = self.put.iter().filter_map(|owner| lock.find(&owner.0)).map(Change::Put);
-        (!self.cut && words < whole).then(|| out.chain(put))
+        (!self.whole && words < whole).then(|| out.chain(put))
     }
 }

@@ -53,6 +53,15 @@ impl Holders {
         }
     }
 
+    /// All of them, if they are few: what nearly every lock is asked by.
+    #[inline]
+    pub(super) fn few(&self) -> Option<&[Holder]> {
+        match self {
+            Self::Few(list) => Some(list),
+            Self::Many(_) => None,
+        }
+    }
+
     /// In the order of the grants.
     pub(super) fn iter(&self) -> impl DoubleEndedIterator<Item = &Holder> {
         let (few, many) = match self {
@@ -80,6 +89,23 @@ impl Holders {
                 *self = Self::Many(many);
             }
             Self::Many(many) => many.push(holder),
+        }
+    }
+
+    /// Gives the lease of an owner another deadline; its fence, or `None` if it has none.
+    pub(super) fn set_deadline(&mut self, owner: &[u8], deadline_ms: u64) -> Option<u64> {
+        match self {
+            Self::Few(list) => {
+                let holder = list.iter_mut().find(|holder| holder.owner() == owner)?;
+                holder.deadline_ms = deadline_ms;
+                Some(holder.fence)
+            }
+            Self::Many(many) => {
+                let (_, holder) = many.by_owner.get(owner)?;
+                let holder = Holder { deadline_ms, ..holder.clone() };
+                let fence = holder.fence;
+                many.replace(holder).then_some(fence)
+            }
         }
     }
 

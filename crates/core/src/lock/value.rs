@@ -86,7 +86,7 @@ impl Lock {
             changes.cut();
         }
         while let Some(ended) = self.holders.pop_ended(now_ms) {
-            changes.ended(ended.owner);
+            changes.ended(ended.owner, self.len());
         }
         changes
     }
@@ -95,9 +95,8 @@ impl Lock {
     pub fn grant(&mut self, claim: &Claim<'_>, now: Nanos, fence: u64, changes: &mut Changes) -> Reply {
         let acquired_ms = now.as_millis();
         let deadline_ms = acquired_ms + claim.lease.get();
-        let owner = Owner::new(claim.owner);
-        self.holders.push(Holder { owner: owner.clone(), fence, deadline_ms, acquired_ms });
-        changes.put(owner);
+        self.holders.push(Holder { owner: Owner::new(claim.owner), fence, deadline_ms, acquired_ms });
+        changes.put(claim.owner, self.len());
         Reply::held(fence, claim.lease.get())
     }
 
@@ -110,18 +109,15 @@ impl Lock {
         now: Nanos,
         changes: &mut Changes,
     ) -> Option<Reply> {
-        let mut holder = self.holders.find(owner)?.clone();
-        holder.deadline_ms = now.as_millis() + lease.get();
-        let fence = holder.fence;
-        changes.put(holder.owner.clone());
-        self.holders.replace(holder);
+        let fence = self.holders.set_deadline(owner, now.as_millis() + lease.get())?;
+        changes.put(owner, self.len());
         Some(Reply::held(fence, lease.get()))
     }
 
     /// Ends the owner's lease. On a settled lock; false if the owner holds nothing.
     pub fn release(&mut self, owner: &[u8], changes: &mut Changes) -> bool {
         let released = self.holders.remove(owner);
-        released.map(|holder| changes.out(holder.owner)).is_some()
+        released.map(|holder| changes.out(holder.owner, self.len())).is_some()
     }
 
     /// Does to this lock what was done to the one that the changes are told of. Doing it again changes nothing. False,

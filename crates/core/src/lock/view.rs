@@ -3,7 +3,7 @@
 use super::claim::{MAX_HOLDERS, Reply};
 use super::holder::Holder;
 use super::holders::{Deadlines, Holders};
-use crate::time::Nanos;
+use crate::time::{MAX_MS, Nanos};
 
 /// The live leases of a lock at one instant.
 #[derive(Debug, Clone, Copy)]
@@ -29,7 +29,10 @@ impl<'a> View<'a> {
 
     /// How many are live.
     pub fn count(&self) -> usize {
-        self.deadlines().map_or_else(|| self.live().count(), |deadlines| deadlines.len())
+        match self.few() {
+            Some(list) => list.iter().filter(|holder| self.left(holder).is_some()).count(),
+            None => self.deadlines().map_or_else(|| self.live().count(), |deadlines| deadlines.len()),
+        }
     }
 
     /// How long the holder has held it, in ms.
@@ -37,15 +40,26 @@ impl<'a> View<'a> {
         self.now_ms.saturating_sub(holder.acquired_ms)
     }
 
+    /// Whether the stored leases want to be put right, which takes a stranger or a bad clock: all of them have ended, or
+    /// one says a later end than any that can be asked for. (As it is seen that one would stay as long as it was given,
+    /// again and again.)
+    pub fn wants_care(&self) -> bool {
+        match self.few() {
+            Some([holder]) => {
+                holder.end_ms(self.now_ms, self.expiry_ms) <= self.now_ms || self.outlasts_all()
+            }
+            _ => self.has_ended() || self.outlasts_all(),
+        }
+    }
+
     /// Whether leases are stored and all of them have ended.
     pub fn has_ended(&self) -> bool {
         self.holders.is_some_and(|holders| holders.len() > 0) && self.count() == 0
     }
 
-    /// Whether a lease says a later end than any that can be asked for: then it is to be cut to what it was given, from
-    /// now on. As it is seen it would stay as long as that, again and again.
+    /// Whether a lease says a later end than any that can be asked for.
     pub fn outlasts_all(&self) -> bool {
-        self.holders.is_some_and(|holders| holders.need_cut(self.now_ms, u64::MAX))
+        self.holders.is_some_and(|holders| holders.last_deadline_ms().saturating_sub(self.now_ms) > MAX_MS)
     }
 
     /// The live lease of an owner, with what is left of it.
@@ -71,6 +85,9 @@ impl<'a> View<'a> {
             let ends_ms = deadlines.nth(deadlines.len().saturating_sub(holders))?;
             return Some(ends_ms.min(self.expiry_ms) - self.now_ms);
         }
+        if let Some([holder]) = self.few() {
+            return self.left(holder).map(|(_, left)| left);
+        }
         let ends = || self.live().map(|(_, left)| left);
         if ends().count() <= holders {
             return ends().min();
@@ -94,7 +111,15 @@ impl<'a> View<'a> {
     }
 
     fn newest_live_fence(&self) -> u64 {
-        self.live().next_back().map_or(0, |(holder, _)| holder.fence)
+        match self.few() {
+            Some([holder]) => self.left(holder).map_or(0, |(holder, _)| holder.fence),
+            _ => self.live().next_back().map_or(0, |(holder, _)| holder.fence),
+        }
+    }
+
+    #[inline]
+    fn few(&self) -> Option<&'a [Holder]> {
+        self.holders?.few()
     }
 
     fn left(&self, holder: &'a Holder) -> Option<(&'a Holder, u64)> {
