@@ -13,7 +13,7 @@ skip_others = $(foreach other,$(filter-out $(SERVER),redis_7_0 redis_8_2 valkey_
 
 .DEFAULT_GOAL := help
 .PHONY: help build run lint audit test test-one test-clients fixtures bench bench-docs bench-smoke bench-client
-.PHONY: bench-handover bench-instructions clean
+.PHONY: bench-crowds bench-handover bench-instructions clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,6 +90,12 @@ bench-handover: ## how long a lock takes from its holder's RELEASE to the next w
 	@scripts/servers
 	cargo build --release --locked
 	cargo bench --locked -p sluice-benches --bench handover
+
+bench-crowds: ## a semaphore of a thousand beside a mutex, and what waking many at once costs everybody else
+	@scripts/need cc libclang pip redis-server
+	@scripts/servers
+	cargo build --release --locked
+	cargo bench --locked -p sluice-benches --bench crowds
 
 bench-client: ## what the Rust client adds to a round trip, beside the same command sent by hand
 	@scripts/need cc libclang pip

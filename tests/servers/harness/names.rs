@@ -55,6 +55,24 @@ fn every_case_of_the_locks_names_tests_that_are_there() {
     }
 }
 
+/// A promise without a test is a hope.
+#[test]
+fn every_guarantee_names_a_test_that_is_there() {
+    let root = tests().parent().unwrap();
+    let page = fs::read_to_string(root.join("docs/guarantees.md")).unwrap();
+    let (promises, _) = page.split_once("## What is not promised").unwrap();
+    let promised: Vec<_> = rows(promises).collect();
+    assert!(promised.len() >= 25);
+    for (n, row) in (1..).zip(&promised) {
+        assert_eq!(row[0], n.to_string(), "the numbers are in order");
+        let name = row.last().unwrap().trim_matches('`');
+        let (file, test) = name.split_once("::").unwrap_or_else(|| panic!("no test: {row:?}"));
+        let source = fs::read_to_string(root.join(file)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let is_there = runs(&source, test) || source.contains(&format!("fn {test}("));
+        assert!(is_there, "no test {name}, which promise {n} names");
+    }
+}
+
 /// Whether this source has that test: in a list of those for several servers, or as a module for some of them.
 fn runs(source: &str, test: &str) -> bool {
     let rests = ["on_every_server![", "on_both_servers!["].map(|list| source.split(list).skip(1));
