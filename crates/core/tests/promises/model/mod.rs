@@ -63,7 +63,8 @@ impl Model {
 
     fn write(&mut self, mut state: State, now: &Rational, notes: &mut Notes) -> Fate {
         notes.forgotten = state.settle(now, &self.bounds);
-        if state.places.is_empty() && state.hold.until == 0 {
+        // What was stale may have been all that was in use.
+        if state.is_full(&state.hold.key_time(now)) && !state.hold.holds(now) {
             self.delete();
             return Fate::Deleted;
         }
