@@ -7,13 +7,15 @@ PORT ?= 6379
 SERVER ?=
 TEST ?=
 UPDATE ?=
+# For `make fuzz-core`: so many seconds for each target.
+CORE_SECONDS ?= 30
 
 # Tests are named file::function::server: all but the SERVER are left out.
 skip_others = $(foreach other,$(filter-out $(SERVER),redis_7_0 redis_8_2 valkey_8_1 valkey_9_1),--skip ::$(other))
 
 .DEFAULT_GOAL := help
 .PHONY: help build run lint audit test test-one test-clients fixtures bench bench-docs bench-smoke bench-client
-.PHONY: bench-crowds bench-handover bench-instructions clean
+.PHONY: bench-crowds bench-handover bench-instructions clean fuzz-core
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -108,6 +110,10 @@ bench-instructions: ## instructions a command, beside a bare C module; fails if 
 	@scripts/servers
 	cargo build --release --locked
 	UPDATE='$(UPDATE)' cargo bench --locked -p sluice-benches --bench instructions
+
+fuzz-core: ## fuzzes the pure decisions; without a nightly toolchain over the corpora only (CORE_SECONDS=30 a target)
+	@scripts/need cc pip
+	@scripts/fuzz-core '$(CORE_SECONDS)'
 
 clean: ## removes all that was built or fetched
 	rm -rf .clients .servers .tools
