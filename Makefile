@@ -7,7 +7,8 @@ PORT ?= 6379
 SERVER ?=
 TEST ?=
 UPDATE ?=
-# For `make fuzz-core`: so many seconds for each target.
+# For `make fuzz` and `make memcheck`: so many calls of each server, and so many seconds for each target of the pure decisions.
+CALLS ?=
 CORE_SECONDS ?= 30
 
 # Tests are named file::function::server: all but the SERVER are left out.
@@ -15,7 +16,7 @@ skip_others = $(foreach other,$(filter-out $(SERVER),redis_7_0 redis_8_2 valkey_
 
 .DEFAULT_GOAL := help
 .PHONY: help build run lint audit test test-one test-clients fixtures bench bench-docs bench-smoke bench-client
-.PHONY: bench-crowds bench-handover bench-instructions clean fuzz-core
+.PHONY: bench-crowds bench-handover bench-instructions clean fuzz fuzz-core fuzz-wire memcheck soak
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -111,9 +112,31 @@ bench-instructions: ## instructions a command, beside a bare C module; fails if 
 	cargo build --release --locked
 	UPDATE='$(UPDATE)' cargo bench --locked -p sluice-benches --bench instructions
 
+fuzz: fuzz-core fuzz-wire ## the two below
+
 fuzz-core: ## fuzzes the pure decisions; without a nightly toolchain over the corpora only (CORE_SECONDS=30 a target)
 	@scripts/need cc pip
 	@scripts/fuzz-core '$(CORE_SECONDS)'
+
+# SERVER, SETTING, SEED and CALLS reach the program through the environment; it says at its start how to run it again.
+fuzz-wire: ## hostile clients on all four servers (CALLS=200000 a server, SERVER=valkey_9_1, SEED=1, SETTING=aof)
+	@scripts/need cc libclang pip redis-server
+	@scripts/servers
+	cargo build --release --locked
+	CALLS='$(CALLS)' cargo run --profile checked --locked -p sluice-fuzz-wire -- fuzz
+
+memcheck: ## hostile clients under valgrind, on Valkey; and that nothing leaks (CALLS=12000, KEYS=1000000)
+	@scripts/need cc libclang pip redis-server valgrind
+	@scripts/servers
+	cargo build --release --locked
+	CALLS='$(CALLS)' cargo run --profile checked --locked -p sluice-fuzz-wire -- memcheck
+	cargo run --profile checked --locked -p sluice-fuzz-wire -- leaks
+
+soak: ## hostile clients for an hour, with restarts: memory stays flat (SECONDS=3600, SERVER=valkey_9_1)
+	@scripts/need cc libclang pip redis-server
+	@scripts/servers
+	cargo build --release --locked
+	cargo run --profile checked --locked -p sluice-fuzz-wire -- soak
 
 clean: ## removes all that was built or fetched
 	rm -rf .clients .servers .tools

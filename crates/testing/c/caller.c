@@ -43,8 +43,8 @@ static int caller_call(Ctx *ctx, String **argv, int argc) {
     if (reply_type(reply) == PROMISE) {
         on_unblocked(reply, keep, NULL);
         reply_with_string(ctx, "waits");
-    } else {
-        reply_with_reply(ctx, reply);
+    } else if (reply_with_reply(ctx, reply) != OK) { /* which has sent nothing */
+        reply_with_error(ctx, "ERR the reply is in RESP3, and the client is not");
     }
     free_reply(reply);
     return OK;

@@ -80,6 +80,14 @@ impl Client {
         self.stream.get_mut().write_all(bytes).expect("the server takes what is sent");
     }
 
+    /// As `send_bytes`, for a test in which the connection may break.
+    ///
+    /// # Errors
+    /// That it broke.
+    pub fn try_send_bytes(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.stream.get_mut().write_all(bytes)
+    }
+
     /// Reads one reply.
     #[track_caller]
     pub fn read(&mut self) -> Reply {

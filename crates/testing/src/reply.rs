@@ -39,7 +39,11 @@ impl Reply {
             .strip_suffix(b"\r\n")
             .ok_or_else(|| broken("a line without an end", &raw[start..]))?;
         let (kind, text) = line.split_first().ok_or_else(|| broken("an empty line", line))?;
-        let text = String::from_utf8(text.to_vec()).map_err(|_| broken("a line that is not UTF-8", line))?;
+        let text = match kind {
+            // Servers repeat there what they were sent.
+            b'-' => String::from_utf8_lossy(text).into_owned(),
+            _ => String::from_utf8(text.to_vec()).map_err(|_| broken("a line that is not UTF-8", line))?,
+        };
         let number = || text.parse::<i64>().map_err(|_| broken("no number", line));
         Ok(match kind {
             b'+' => Self::Simple(text),

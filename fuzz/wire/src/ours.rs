@@ -1,0 +1,301 @@
+//! The module's commands: what a call of each looks like, and what it may be answered.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sluice_core::grammar::error::CommandError;
+use sluice_core::grammar::names::{self, CommandName};
+use sluice_testing::Reply;
+
+use crate::chance::Chance;
+use crate::words::{Words, hostile, hurry, key, line, owner, spoil};
+
+/// One command.
+pub(crate) struct Ours {
+    pub(crate) name: CommandName,
+    /// How often it is called, beside the others.
+    weight: usize,
+    /// What follows the key.
+    words: fn(&mut Chance) -> Words,
+    /// Whether the call, by its words, may be answered this, which is no error.
+    can_be: fn(&Words, &Reply) -> bool,
+}
+
+/// Every command. One that is missing here makes a test red.
+pub(crate) const ALL: &[Ours] = &[
+    Ours { name: names::RATELIMIT_ACQUIRE, weight: 10, words: acquire, can_be: acquired },
+    Ours { name: names::RATELIMIT_PEEK, weight: 3, words: acquire, can_be: acquired },
+    Ours { name: names::RATELIMIT_RETURN, weight: 5, words: give_back, can_be: given_back },
+    Ours { name: names::RATELIMIT_INFO, weight: 2, words: |_| vec![], can_be: shows_limits },
+    Ours { name: names::RATELIMIT_HOLD, weight: 3, words: hold, can_be: |_, reply| is_time(reply) },
+    Ours { name: names::RATELIMIT_TURN, weight: 2, words: turn, can_be: |_, reply| is_time(reply) },
+    Ours { name: names::LOCK_TRY, weight: 7, words: claim, can_be: |_, reply| is_lease(reply) },
+    Ours { name: names::LOCK_ACQUIRE, weight: 5, words: wait, can_be: |_, reply| is_lease(reply) },
+    Ours { name: names::LOCK_EXTEND, weight: 3, words: extend, can_be: |_, reply| is_lease(reply) },
+    Ours { name: names::LOCK_RELEASE, weight: 7, words: |chance| vec![owner(chance)], can_be: released },
+    Ours { name: names::LOCK_INFO, weight: 3, words: |_| vec![], can_be: shows_lock },
+    // For replication only: everybody else is answered an error.
+    Ours { name: names::LOCK_LOAD, weight: 1, words: load, can_be: |_, _| false },
+];
+
+/// One of the commands, with one of the few keys.
+pub(crate) fn call(chance: &mut Chance) -> (&'static Ours, Words) {
+    let of = any(chance, |_| true);
+    let key = key(chance);
+    (of, of.call(key, chance))
+}
+
+/// One of the commands that do.
+pub(crate) fn any(chance: &mut Chance, which: impl Fn(&Ours) -> bool) -> &'static Ours {
+    let weight = |ours: &&Ours| if which(ours) { ours.weight } else { 0 };
+    let mut left = chance.below(ALL.iter().map(|ours| weight(&ours)).sum());
+    let mut found = ALL.iter();
+    loop {
+        let ours = found.next().expect("a command with a weight");
+        match left.checked_sub(weight(&ours)) {
+            Some(less) => left = less,
+            None => return ours,
+        }
+    }
+}
+
+impl Ours {
+    /// A call of it on this key: right, or nearly.
+    pub(crate) fn call(&self, key: Vec<u8>, chance: &mut Chance) -> Words {
+        let name = self.name.as_str();
+        let name = if chance.one_in(20) { name.to_lowercase() } else { name.to_owned() };
+        let mut words = vec![name.into_bytes(), key];
+        words.extend((self.words)(chance));
+        spoil(&mut words, chance);
+        hurry(&mut words);
+        words
+    }
+
+    /// Panics if this is no answer to the call.
+    pub(crate) fn check(&self, words: &Words, reply: &Reply) {
+        let can_be = match reply {
+            Reply::Error(text) => is_told(text),
+            reply => (self.can_be)(words, reply),
+        };
+        assert!(can_be, "{} was answered {reply:?}", crate::trail::shown(words));
+    }
+}
+
+/// One of our errors, or one of the server's that has a code; none repeats what was sent.
+fn is_told(text: &str) -> bool {
+    const OF_THE_SERVER: &[&str] = &[
+        "ASK",
+        "BUSY",
+        "CLUSTERDOWN",
+        "EXECABORT",
+        "LOADING",
+        "MASTERDOWN",
+        "MISCONF",
+        "MOVED",
+        "NOPERM",
+        "NOREPLICAS",
+        "OOM",
+        "READONLY",
+        "REDIRECT",
+        "TRYAGAIN",
+        "UNBLOCKED",
+    ];
+    let code = text.split(' ').next().unwrap_or_default();
+    CommandError::recognise(text).is_some() || OF_THE_SERVER.contains(&code)
+}
+
+/// Limits that many calls share, so that they meet; and others.
+fn limits(chance: &mut Chance) -> Words {
+    const SHARED: &[&str] = &[
+        "LIMIT 10 EX 1",
+        "LIMIT 20 EX 1 BURST 1",
+        "LIMIT 3 PX 1000",
+        "LIMIT 100 EX 60 BURST 20",
+        "LIMIT 5 PX 300 STRICT",
+        "LIMIT 30 EX 60 STRICT COST 3",
+        "LIMIT 3 EX 86400 ALIGN 54000",
+        "LIMIT 90000 EX 60 COST 1500",
+        "LIMIT 7 EX 1 COST 0",
+        "LIMIT 1 EX 3155760000",
+        "LIMIT 1000000 PX 1 BURST 9223372036854775807",
+        "LIMIT 9223372036854775807 EX 3155760000 STRICT",
+    ];
+    let mut words = Words::new();
+    for _ in 0..chance.pick(&[1, 1, 1, 1, 2, 2, 3, 8, 9]) {
+        if !chance.one_in(4) {
+            words.extend(line(chance.pick(SHARED)));
+            continue;
+        }
+        let (count, time) = (1 + chance.below(20), 1 + chance.below(5000));
+        words.extend(line(&format!("LIMIT {count} {} {time}", chance.pick(&["PX", "px", "EX"]))));
+        match chance.below(6) {
+            0 => words.extend(line(&format!("BURST {}", 1 + chance.below(2 * count)))),
+            1 => words.push(b"STRICT".to_vec()),
+            2 => words.extend(line(&format!("ALIGN {}", chance.below(100_000)))),
+            _ => {}
+        }
+        if chance.one_in(3) {
+            words.extend(line(&format!("COST {}", chance.below(2 * count))));
+        }
+    }
+    words
+}
+
+fn acquire(chance: &mut Chance) -> Words {
+    let mut words = limits(chance);
+    match chance.below(6) {
+        0 => words.push(b"PARTIAL".to_vec()),
+        1 => words.push(b"FORCE".to_vec()),
+        2 | 3 => words.extend(line(&format!("MAXWAIT {}", chance.pick(&[0, 5, 1000, 60_000])))),
+        _ => {}
+    }
+    words
+}
+
+fn give_back(chance: &mut Chance) -> Words {
+    let mut words = limits(chance);
+    match chance.below(3) {
+        0 => words.extend(line(&format!("DUE {}", chance.below(2000)))),
+        1 => {
+            let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_micros();
+            words.extend(line(&format!("AT {}", now + chance.below(2_000_000) as u128)));
+        }
+        _ => {}
+    }
+    words
+}
+
+fn hold(chance: &mut Chance) -> Words {
+    match chance.below(3) {
+        0 => line("OFF"),
+        1 => line(&format!("PX {}", 1 + chance.below(2000))),
+        _ => line(&format!("EX {}", 1 + chance.below(3))),
+    }
+}
+
+fn turn(chance: &mut Chance) -> Words {
+    line(&chance.below(70_000).to_string())
+}
+
+fn lease(chance: &mut Chance) -> Words {
+    match chance.below(10) {
+        0 => line("EX 1"),
+        1 => line("px 600000"),
+        2 => line("EX 3155760000"),
+        _ => line(&format!("PX {}", chance.pick(&[1, 1, 2, 5, 20, 100, 1000, 60_000]))),
+    }
+}
+
+fn extend(chance: &mut Chance) -> Words {
+    [vec![owner(chance)], lease(chance)].concat()
+}
+
+fn claim(chance: &mut Chance) -> Words {
+    let mut words = extend(chance);
+    if chance.one_in(3) {
+        words.extend(line(&format!("HOLDERS {}", chance.pick(&[1, 2, 3, 5, 1024]))));
+    }
+    words
+}
+
+fn wait(chance: &mut Chance) -> Words {
+    let mut words = claim(chance);
+    words.extend(line(&format!("BLOCK {}", 1 + chance.below(3))));
+    words
+}
+
+fn load(chance: &mut Chance) -> Words {
+    let count = 1 + chance.below(3);
+    let mut words = line(&count.to_string());
+    for _ in 0..count {
+        words.push(owner(chance));
+        words.extend((0..3).map(|_| hostile(chance)));
+    }
+    words
+}
+
+fn acquired(words: &Words, reply: &Reply) -> bool {
+    let waits = words.iter().skip(2).any(|word| word.eq_ignore_ascii_case(b"MAXWAIT"));
+    is_verdict(reply) && reply.array().len() == if waits { 7 } else { 6 }
+}
+
+fn given_back(_: &Words, reply: &Reply) -> bool {
+    is_verdict(reply) && matches!(reply.ints()[..], [0 | 1, _, _, _, _, _])
+}
+
+fn is_verdict(reply: &Reply) -> bool {
+    let Reply::Array(items) = reply else { return false };
+    if !items.iter().all(|item| matches!(item, Reply::Int(_))) {
+        return false;
+    }
+    let [granted, wait, remaining, burst, reset, index, rest @ ..] = &reply.ints()[..] else { return false };
+    *granted >= 0
+        && (*wait >= 0 || (*wait == -1 && *granted == 0))
+        && (0..=*burst).contains(remaining)
+        && *burst > 0
+        && *reset >= 0
+        && (0..8).contains(index)
+        && rest.iter().all(|act_us| *act_us >= 0)
+}
+
+fn is_time(reply: &Reply) -> bool {
+    matches!(reply, Reply::Int(ms) if *ms >= 0)
+}
+
+fn shows_limits(_: &Words, reply: &Reply) -> bool {
+    match reply {
+        Reply::Null => true,
+        Reply::Array(limits) => !limits.is_empty() && limits.iter().all(|limit| !limit.pairs().is_empty()),
+        _ => false,
+    }
+}
+
+fn is_lease(reply: &Reply) -> bool {
+    let Reply::Array(items) = reply else { return false };
+    items.iter().all(|item| matches!(item, Reply::Int(_)))
+        && match reply.ints()[..] {
+            [0, 0, ms] => ms == -2,
+            [0 | 1, fence, ms] => fence > 0 && ms > 0,
+            _ => false,
+        }
+}
+
+fn released(_: &Words, reply: &Reply) -> bool {
+    matches!(reply, Reply::Int(0 | 1))
+}
+
+fn shows_lock(_: &Words, reply: &Reply) -> bool {
+    let (Reply::Array(_) | Reply::Map(_)) = reply else { return reply.is_null() };
+    let pairs = reply.pairs();
+    let mut known = pairs.iter().map(|(name, value)| match (name.text(), value) {
+        ("holders" | "waiters", Reply::Array(_)) => true,
+        ("waiting", Reply::Int(many)) => *many >= 0,
+        _ => false,
+    });
+    pairs.len() == 3 && known.all(|known| known)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use sluice_core::grammar::keyword::Keyword;
+
+    use super::*;
+
+    #[test]
+    fn every_command_and_every_keyword_is_called() {
+        let names =
+            |commands: Vec<CommandName>| commands.iter().map(|name| name.as_str()).collect::<BTreeSet<_>>();
+        assert_eq!(names(ALL.iter().map(|ours| ours.name).collect()), names(names::ALL.to_vec()));
+
+        let mut chance = Chance::new(1);
+        let mut right = BTreeSet::new();
+        for _ in 0..20_000 {
+            let (ours, _) = call(&mut chance);
+            right.extend((ours.words)(&mut chance));
+        }
+        for keyword in Keyword::ALL {
+            assert!(right.contains(keyword.as_str().as_bytes()), "no call has {}", keyword.as_str());
+        }
+    }
+}
