@@ -4,6 +4,9 @@
  * microseconds since 1970 and their bitwise complement. The test writes the file, the server maps it, so the very next
  * command sees the new time, to the microsecond. Monotonic clocks are left alone: timers and time-outs go on.
  *
+ * With SLUICE_TEST_CLOCK_RUNS set, the file holds what is added to the true time instead: a clock that runs, and steps
+ * when the test says so.
+ *
  * Why not libfaketime: Redis 7.0.15 hangs under it; Valkey 9.1 stays up to a second behind (see fopen below); it reads
  * fractions of a second through a double, which is a microsecond off in 4 of 10 cases; and it leaves a shared memory
  * segment behind for each server that is killed. */
@@ -23,6 +26,7 @@
 #include <unistd.h>
 
 static const volatile int64_t *clock_file;
+static int runs;
 
 __attribute__((constructor)) static void map_clock_file(void) {
     const char *path = getenv("SLUICE_TEST_CLOCK");
@@ -33,21 +37,24 @@ __attribute__((constructor)) static void map_clock_file(void) {
         _exit(1);
     }
     close(fd);
+    runs = getenv("SLUICE_TEST_CLOCK_RUNS") != NULL;
     clock_file = address;
+}
+
+static int64_t true_us(void) {
+    struct timespec real;
+    syscall(SYS_clock_gettime, CLOCK_REALTIME, &real);
+    return real.tv_sec * 1000000LL + real.tv_nsec / 1000;
 }
 
 static int64_t now_us(void) {
     int64_t us, complement;
-    if (clock_file == NULL) { /* another library's constructor asks before ours has run */
-        struct timespec real;
-        syscall(SYS_clock_gettime, CLOCK_REALTIME, &real);
-        return real.tv_sec * 1000000LL + real.tv_nsec / 1000;
-    }
+    if (clock_file == NULL) return true_us(); /* another library's constructor asks before ours has run */
     do { /* the test may be in the middle of writing: half a new time must not be seen */
         us = clock_file[0];
         complement = clock_file[1];
     } while (complement != ~us);
-    return us;
+    return runs ? true_us() + us : us;
 }
 
 int gettimeofday(struct timeval *restrict time, void *restrict zone) {

@@ -5,6 +5,7 @@ use std::io::{self, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::debug::patience;
 use crate::reply::Reply;
@@ -16,9 +17,21 @@ pub struct Client {
     echoes: u32,
 }
 
-trait Stream: Read + Write + Send {}
-impl Stream for UnixStream {}
-impl Stream for TcpStream {}
+trait Stream: Read + Write + Send {
+    fn read_for(&self, patience: Duration) -> io::Result<()>;
+}
+
+impl Stream for UnixStream {
+    fn read_for(&self, patience: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(patience))
+    }
+}
+
+impl Stream for TcpStream {
+    fn read_for(&self, patience: Duration) -> io::Result<()> {
+        self.set_read_timeout(Some(patience))
+    }
+}
 
 impl Client {
     pub(crate) fn unix(socket: &Path) -> io::Result<Self> {
@@ -27,11 +40,24 @@ impl Client {
         Ok(Self::over(Box::new(stream)))
     }
 
-    pub(crate) fn tcp(port: u16) -> io::Result<Self> {
+    /// A connection to a port of 127.0.0.1, where a server may be or not.
+    ///
+    /// # Errors
+    /// That nobody listens there.
+    pub fn to_port(port: u16) -> io::Result<Self> {
         let stream = TcpStream::connect(("127.0.0.1", port))?;
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(patience()))?;
         Ok(Self::over(Box::new(stream)))
+    }
+
+    /// How long it waits for each part of a reply from now on. After a reply that did not come in time the connection
+    /// is out of step.
+    ///
+    /// # Errors
+    /// That the connection is broken.
+    pub fn set_patience(&mut self, patience: Duration) -> io::Result<()> {
+        self.stream.get_ref().read_for(patience)
     }
 
     fn over(stream: Box<dyn Stream>) -> Self {

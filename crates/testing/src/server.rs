@@ -125,6 +125,9 @@ impl Server {
         }
         if clock.is_some() {
             command.env("SLUICE_TEST_CLOCK", self.dir().join("clock"));
+            if self.setup.clock_runs {
+                command.env("SLUICE_TEST_CLOCK_RUNS", "1");
+            }
         }
         self.process = Some(spawn::spawn(command).unwrap());
         self.wait_until_ready()?;
@@ -197,7 +200,7 @@ impl Server {
     /// A RESP2 connection over TCP, to a server set up with `tcp()`.
     #[track_caller]
     pub fn connect_tcp(&self) -> Client {
-        Client::tcp(self.port()).expect("the server takes connections")
+        Client::to_port(self.port()).expect("the server takes connections")
     }
 
     /// Its port on 127.0.0.1, if it was set up with `tcp()`.
@@ -244,6 +247,13 @@ impl Server {
     #[track_caller]
     pub fn set_clock_us(&self, unix_us: i64) {
         self.clock.as_ref().expect("a server set up with clock_ms or clock_us").set(unix_us);
+    }
+
+    /// Sets the clock of a server set up with `running_clock` this far ahead of the true time; negative is behind.
+    #[track_caller]
+    pub fn step_clock_us(&self, ahead_us: i64) {
+        assert!(self.setup.clock_runs, "a server set up with running_clock");
+        self.set_clock_us(ahead_us);
     }
 
     /// Stops it without ending it: connections stay open, nothing is answered.

@@ -17,6 +17,8 @@ pub struct Setup {
     config: Vec<String>,
     pub(crate) files: Vec<(String, Vec<u8>)>,
     pub(crate) clock_us: Option<i64>,
+    /// The clock goes on, `clock_us` ahead of the true time.
+    pub(crate) clock_runs: bool,
     pub(crate) tcp: bool,
     /// The slots of a node of a cluster, or None for a server that is none.
     pub(crate) slots: Option<Vec<RangeInclusive<u16>>>,
@@ -34,6 +36,7 @@ impl Setup {
             config: Vec::new(),
             files: Vec::new(),
             clock_us: None,
+            clock_runs: false,
             tcp: false,
             slots: None,
             replica: false,
@@ -85,6 +88,13 @@ impl Setup {
     /// The same in microseconds.
     pub fn clock_us(mut self, unix_us: i64) -> Self {
         self.clock_us = Some(unix_us);
+        self
+    }
+
+    /// A wall clock that goes on, and that `Server::step_clock_us` sets ahead of the true time or behind it.
+    pub fn running_clock(mut self) -> Self {
+        self.clock_us = Some(0);
+        self.clock_runs = true;
         self
     }
 

@@ -1,0 +1,212 @@
+//! A client whose keys are its own: it knows all the time what each of them has to be.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use fastrand::Rng;
+use sluice_testing::{Client, Reply};
+
+use crate::history::{Found, Holder, State, Step, Track};
+use crate::load::link::{Link, Route};
+
+/// A hundred years: no token comes back in the time of a run.
+const NEVER_MS: i64 = 3_155_760_000_000;
+const COUNT: i64 = 1_000_000;
+
+/// How the limits of a writer's keys are spelled; each is charged the same.
+const LIMITS: [&[&str]; 3] = [&[""], &[" STRICT"], &[" BURST 900000", ""]];
+
+/// The key for limits on which all writers draw.
+const SHARED: &str = "{shared}:tokens";
+
+/// One writer, its keys and what they went through.
+pub(crate) struct Writer {
+    number: usize,
+    rng: Rng,
+    owners: u64,
+    pub(crate) limits: Vec<Track>,
+    pub(crate) locks: Vec<Track>,
+    /// Tokens taken from the shared key, and those of calls without a reply.
+    pub(crate) shared: i64,
+    pub(crate) shared_in_doubt: i64,
+    /// The largest fence that it was granted.
+    pub(crate) fence: i64,
+    /// How many changes were answered.
+    pub(crate) answered: u64,
+}
+
+impl Writer {
+    pub(crate) fn new(number: usize, seed: u64) -> Self {
+        let limits = (0..LIMITS.len()).map(|n| Track::new(format!("{{w{number}}}:tokens:{n}"), State::Used(0)));
+        let locks = (0..6).map(|n| Track::new(format!("{{w{number}}}:lock:{n}"), State::Held(Vec::new())));
+        Self {
+            number,
+            rng: Rng::with_seed(seed.wrapping_add(number as u64)),
+            owners: 0,
+            limits: limits.collect(),
+            locks: locks.collect(),
+            shared: 0,
+            shared_in_doubt: 0,
+            fence: 0,
+            answered: 0,
+        }
+    }
+
+    /// Changes its keys, some 500 times a second, until it is told to stop or a call fails.
+    pub(crate) fn run(&mut self, route: &dyn Route, stop: &AtomicBool, patience: Duration) {
+        let mut link = Link::new(route);
+        while !stop.load(Ordering::Relaxed) {
+            let went = match self.rng.u8(..10) {
+                0..4 => self.charge(&mut link, patience),
+                4 => self.draw(&mut link, patience),
+                _ => self.lock(&mut link, patience),
+            };
+            if went.is_none() {
+                return;
+            }
+            self.answered += 1;
+            std::thread::sleep(Duration::from_micros(self.rng.u64(200..3000)));
+        }
+    }
+
+    /// Takes tokens of a limit, or gives some back.
+    fn charge(&mut self, link: &mut Link<'_>, patience: Duration) -> Option<()> {
+        let index = self.rng.usize(..self.limits.len());
+        let track = &mut self.limits[index];
+        let State::Used(used) = *track.state() else { return None };
+        let back = used > 10 && self.rng.u8(..5) == 0;
+        let cost = self.rng.i64(1..=5);
+        let command = if back { "RETURN" } else { "ACQUIRE" };
+        let line = format!("RATELIMIT.{command} {} {}", track.key, limits(LIMITS[index], cost));
+        let (invoked_us, ended_us, reply) = send(link, &track.key, &line, patience)?;
+        let state = State::Used(if back { used - cost } else { used + cost });
+        track.push(Step { invoked_us, replied_us: reply.as_ref().map(|_| ended_us), state });
+        let reply = reply?.ints();
+        assert_eq!(reply[0], 1, "{line}: {reply:?}");
+        Some(())
+    }
+
+    /// Takes tokens of the limit that all share.
+    fn draw(&mut self, link: &mut Link<'_>, patience: Duration) -> Option<()> {
+        let cost = self.rng.i64(1..=5);
+        let line = format!("RATELIMIT.ACQUIRE {SHARED} {}", limits(&[""], cost));
+        let (_, _, reply) = send(link, SHARED, &line, patience)?;
+        if reply.is_none() {
+            self.shared_in_doubt += cost;
+        }
+        self.shared += reply?.ints()[0] * cost;
+        Some(())
+    }
+
+    /// Takes, extends or releases a lock or a part of a semaphore.
+    fn lock(&mut self, link: &mut Link<'_>, patience: Duration) -> Option<()> {
+        let index = self.rng.usize(..self.locks.len());
+        let track = &mut self.locks[index];
+        let most = if index < 4 { 1 } else { 8 };
+        let State::Held(mut holders) = track.state().clone() else { return None };
+        let lease_ms = self.rng.i64(3_600_000..7_200_000);
+        let chosen = self.rng.usize(..=holders.len());
+        let take = chosen == holders.len() && holders.len() < most;
+        let release = !take && self.rng.bool();
+        let chosen = chosen.min(holders.len().saturating_sub(1));
+        let line = if take {
+            self.owners += 1;
+            let owner = format!("{}-{}", self.number, self.owners);
+            let line = format!("LOCK.TRY {} {owner} PX {lease_ms} HOLDERS {most}", track.key);
+            holders.push(Holder { owner, fence: None, deadline_ms: (0, 0) });
+            line
+        } else {
+            let command = if release { "RELEASE" } else { "EXTEND" };
+            let options = if release { String::new() } else { format!(" PX {lease_ms}") };
+            format!("LOCK.{command} {} {}{options}", track.key, holders[chosen].owner)
+        };
+        let (invoked_us, ended_us, reply) = send(link, &track.key, &line, patience)?;
+        let changed = if take { holders.len() - 1 } else { chosen };
+        if release {
+            holders.remove(changed);
+        } else {
+            // Without a reply it may have been done up to when that was noticed.
+            holders[changed].deadline_ms =
+                (invoked_us / 1000 + lease_ms - 1, ended_us / 1000 + lease_ms + 1);
+            if let Some(reply) = &reply {
+                let reply = reply.ints();
+                assert_eq!(reply[0], 1, "{line}: {reply:?}");
+                let known = holders[changed].fence.replace(reply[1]);
+                assert!(known.is_none_or(|known| known == reply[1]), "{line}: {reply:?}, not {known:?}");
+                self.fence = self.fence.max(reply[1]);
+            }
+        }
+        track.push(Step { invoked_us, replied_us: reply.as_ref().map(|_| ended_us), state: State::Held(holders) });
+        match reply? {
+            Reply::Int(released) => assert_eq!(released, 1, "{line}"),
+            reply => assert_eq!(reply.ints()[0], 1, "{line}"),
+        }
+        Some(())
+    }
+
+    /// What a server has of a key of limits.
+    ///
+    /// # Errors
+    /// That its limits, which are always charged the same, do not agree.
+    pub(crate) fn used(client: &mut Client, key: &str) -> Result<Found, String> {
+        let reply = client.call(&["RATELIMIT.INFO", key]);
+        if reply.is_null() {
+            return Ok(Found::Used(0));
+        }
+        let used = reply.array().iter().map(|limit| {
+            field(limit, "burst").int() - field(limit, "remaining").int()
+        });
+        let used: Vec<_> = used.collect();
+        match used[..] {
+            [first, ref rest @ ..] if rest.iter().all(|other| *other == first) => Ok(Found::Used(first)),
+            _ => Err(format!("{key}: its limits were charged the same, and have now used {used:?}")),
+        }
+    }
+
+    /// What a server has of a lock.
+    pub(crate) fn held(client: &mut Client, key: &str) -> Found {
+        // INFO tells what is left of a lease: the time that it is told at has to be the server's.
+        let mut replies = client.pipeline(&["MULTI", "TIME", &format!("LOCK.INFO {key}"), "EXEC"]);
+        let answers = replies.pop().unwrap();
+        let [time, info] = answers.array() else { panic!("{answers:?}") };
+        if info.is_null() {
+            return Found::Held(Vec::new());
+        }
+        let part = |index: usize| time.array()[index].text().parse::<i64>().unwrap();
+        let now_ms = part(0) * 1000 + part(1) / 1000;
+        let shown = |holder: &Reply| {
+            let owner = field(holder, "owner").text().to_owned();
+            (owner, field(holder, "fence").int(), now_ms + field(holder, "ttl-ms").int())
+        };
+        Found::Held(field(info, "holders").array().iter().map(shown).collect())
+    }
+
+    /// How many tokens of the shared key a server has counted.
+    pub(crate) fn shared_used(client: &mut Client) -> Result<i64, String> {
+        match Self::used(client, SHARED)? {
+            Found::Used(used) => Ok(used),
+            Found::Held(_) => Ok(0),
+        }
+    }
+}
+
+/// A field of a map that INFO answers.
+fn field(map: &Reply, name: &str) -> Reply {
+    let pairs = map.pairs();
+    pairs.into_iter().find(|(field, _)| field.text() == name).unwrap_or_else(|| panic!("no {name}: {map:?}")).1
+}
+
+fn limits(options: &[&str], cost: i64) -> String {
+    let limit = |option: &&str| format!("LIMIT {COUNT} PX {NEVER_MS}{option} COST {cost}");
+    options.iter().map(limit).collect::<Vec<_>>().join(" ")
+}
+
+/// None: the server refused, or was not there, so nothing has happened.
+fn send(link: &mut Link<'_>, key: &str, line: &str, patience: Duration) -> Option<(i64, i64, Option<Reply>)> {
+    let words: Vec<_> = line.split_whitespace().map(str::to_owned).collect();
+    let came = link.call(key, &words, patience);
+    match came.reply {
+        Some(Reply::Error(_)) => None,
+        reply => Some((came.invoked_us, came.ended_us, reply)),
+    }
+}
