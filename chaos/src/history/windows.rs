@@ -47,6 +47,35 @@ impl Promise {
     }
 }
 
+impl Promise {
+    /// How much was done of what could be done between two times, in thousandths: of a bucket that was full at first,
+    /// or in whole windows.
+    pub(crate) fn used(self, acts: &[Act], began_us: i64, ended_us: i64) -> i64 {
+        let done = |from_us: i64, to_us: i64| -> i64 {
+            acts.iter().filter(|act| (from_us..to_us).contains(&act.to_us)).map(|act| act.cost).sum()
+        };
+        let (done, possible) = match self {
+            Self::Rate { count, period_us, burst } => {
+                let first = acts.iter().map(|act| act.from_us).min().unwrap_or(began_us);
+                (done(began_us, ended_us), burst + count * (ended_us - first) / period_us)
+            }
+            Self::Strict { count, period_us } => {
+                let first = acts.iter().map(|act| act.to_us).min().unwrap_or(began_us);
+                let windows = (ended_us - first) / period_us;
+                (done(first, first + windows * period_us), count * windows)
+            }
+            Self::Aligned { count, period_us, offset_us } => {
+                let number = |us: i64| (us - offset_us).div_euclid(period_us);
+                // Not the one in which it began nor the one in which it ended.
+                let (first, last) = (number(began_us) + 1, number(ended_us));
+                let at = |number: i64| number * period_us + offset_us;
+                (done(at(first), at(last)), count * (last - first))
+            }
+        };
+        done * 1000 / possible.max(1)
+    }
+}
+
 /// The first window of those that begin and end with an act for which it is true: of how long it is, in µs, and what
 /// surely happened in it. Windows in which fewer acts begin than `MANY` are all looked at.
 fn fullest(acts: &[Act], too_much: impl Fn(i64, i64) -> bool) -> Option<(i64, i64, i64)> {
@@ -115,6 +144,17 @@ mod tests {
         assert_eq!(promise.broken_by(&acts(&[1, 1000, 1001, 2000])), None);
         assert!(promise.broken_by(&acts(&[1, 500, 999])).is_some());
         assert!(promise.broken_by(&acts(&[1, 900, 1800, 1850])).is_some());
+    }
+
+    #[test]
+    fn what_is_not_used_is_seen() {
+        let rate = Promise::Rate { count: 10, period_us: 1_000_000, burst: 2 };
+        let half = acts(&[100_000, 100_000, 300_000, 500_000, 700_000, 900_000]);
+        assert_eq!(rate.used(&half, 0, 1_100_000), 500);
+        let strict = Promise::Strict { count: 2, period_us: 1000 };
+        assert_eq!(strict.used(&acts(&[100, 100, 1100, 2150]), 0, 2200), 750);
+        let aligned = Promise::Aligned { count: 2, period_us: 1000, offset_us: 0 };
+        assert_eq!(aligned.used(&acts(&[500, 1500, 1600, 2100, 3100]), 100, 3200), 750);
     }
 
     #[test]
