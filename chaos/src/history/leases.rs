@@ -27,6 +27,13 @@ pub(crate) struct Lease<'a> {
     own: Vec<&'a Call>,
 }
 
+impl<'a> Lease<'a> {
+    /// The grant, and what its owner asked for later.
+    pub(crate) fn calls(&self) -> impl Iterator<Item = &'a Call> {
+        [self.call].into_iter().chain(self.own.iter().copied())
+    }
+}
+
 /// All leases of a history, by lock and fence.
 pub(crate) struct Leases<'a> {
     clock: &'a Clock,

@@ -144,11 +144,22 @@ impl Writer {
         Some(())
     }
 
+    /// What a server has of one of its keys.
+    ///
+    /// # Errors
+    /// As `used`.
+    pub(crate) fn found(client: &mut Client, track: &Track) -> Result<Found, String> {
+        match track.state() {
+            State::Used(_) => Self::used(client, &track.key),
+            State::Held(_) => Ok(Self::held(client, &track.key)),
+        }
+    }
+
     /// What a server has of a key of limits.
     ///
     /// # Errors
     /// That its limits, which are always charged the same, do not agree.
-    pub(crate) fn used(client: &mut Client, key: &str) -> Result<Found, String> {
+    fn used(client: &mut Client, key: &str) -> Result<Found, String> {
         let reply = client.call(&["RATELIMIT.INFO", key]);
         if reply.is_null() {
             return Ok(Found::Used(0));
@@ -164,7 +175,7 @@ impl Writer {
     }
 
     /// What a server has of a lock.
-    pub(crate) fn held(client: &mut Client, key: &str) -> Found {
+    fn held(client: &mut Client, key: &str) -> Found {
         // INFO tells what is left of a lease: the time that it is told at has to be the server's.
         let mut replies = client.pipeline(&["MULTI", "TIME", &format!("LOCK.INFO {key}"), "EXEC"]);
         let answers = replies.pop().unwrap();

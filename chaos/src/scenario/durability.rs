@@ -123,16 +123,20 @@ impl Trial {
     fn look(&mut self, instants: Instants) {
         let mut client = self.server.connect();
         let mut faults = Vec::new();
-        for writer in &mut self.writers {
-            for track in &mut writer.limits {
-                match Writer::used(&mut client, &track.key) {
-                    Ok(found) => self.lost_us = self.lost_us.max(judge(track, &found, instants, &mut faults, &mut self.lost)),
-                    Err(fault) => faults.push(fault),
+        let tracks = self.writers.iter_mut().flat_map(|writer| writer.limits.iter_mut().chain(&mut writer.locks));
+        for track in tracks {
+            match Writer::found(&mut client, track) {
+                Ok(found) => {
+                    match track.judge(&found, instants) {
+                        Ok(kept) => {
+                            self.lost += kept.lost;
+                            self.lost_us = self.lost_us.max(kept.lost_us);
+                        }
+                        Err(fault) => faults.push(fault),
+                    }
+                    track.settle(&found);
                 }
-            }
-            for track in &mut writer.locks {
-                let found = Writer::held(&mut client, &track.key);
-                self.lost_us = self.lost_us.max(judge(track, &found, instants, &mut faults, &mut self.lost));
+                Err(fault) => faults.push(fault),
             }
         }
         if self.keeping != Keeping::EverySecond && self.lost > 0 {
@@ -195,26 +199,4 @@ fn disturb_by(server: &Server, keeping: Keeping, background: bool) -> Instants {
         _ => drop(client.ask("BGREWRITEAOF")),
     }
     Instants { answered_before_us, asked_before_us: now_us() }
-}
-
-/// Which state a key is in, and that it is in it from now on. How old the oldest change is that is missing, in µs.
-fn judge(
-    track: &mut crate::history::Track,
-    found: &crate::history::Found,
-    instants: Instants,
-    faults: &mut Vec<String>,
-    lost: &mut usize,
-) -> i64 {
-    let kept = track.judge(found, instants);
-    track.settle(found);
-    match kept {
-        Ok(kept) => {
-            *lost += kept.lost;
-            kept.lost_us
-        }
-        Err(fault) => {
-            faults.push(fault);
-            0
-        }
-    }
 }

@@ -1,2 +1,301 @@
+//! A primary with two replicas: it is killed, stopped, told to fail over, or made a replica. Fences grow over all of it,
+//! who waits is told, the servers are equal afterwards, and what was lost is counted.
+
+use std::sync::atomic::{AtomicBool, AtomicU16, Ordering};
+use std::thread;
+use std::time::Duration;
+
+use fastrand::Rng;
+use sluice_testing::{Client, Server};
+
+use super::sentinel::Sentinel;
+use super::void::Void;
 use super::{Cell, Outcome};
-pub(crate) fn run(_cell: &Cell) -> Outcome { Outcome::default() }
+use crate::history::{Call, Clock, Instants, Leases, Stopped, Told, answered_in_time, fences_grow, only_holders};
+use crate::load::{Habits, LockClient, Only, Route, Writer};
+use crate::now::{now_us, sleep_ms, within};
+
+const WRITERS: usize = 3;
+const CLIENTS: usize = 5;
+
+/// How much later than its BLOCK a wait may end: a busy machine, and the ends of pauses.
+const BOUND_US: i64 = 2_000_000;
+const SOON: Duration = Duration::from_secs(15);
+
+/// What is done to the primary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Blow {
+    /// kill -9, and Sentinel promotes a replica.
+    Kill,
+    /// FAILOVER: loses nothing.
+    Failover,
+    /// SIGSTOP until Sentinel has promoted a replica, then it goes on as if nothing had been.
+    Stop,
+    /// REPLICAOF NO ONE on a replica, then REPLICAOF on the others, as an operator does in a hurry.
+    ReplicaOf,
+}
+
+/// Where clients find the primary.
+struct Primary(AtomicU16);
+
+impl Route for Primary {
+    fn port(&self, _key: &str) -> u16 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// The servers, and what has been seen.
+struct Trial<'a> {
+    cell: &'a Cell,
+    servers: Vec<Server>,
+    primary: usize,
+    writers: Vec<Writer>,
+    calls: Vec<Call>,
+    voids: Vec<Void>,
+    stops: Vec<Stopped>,
+    told: u32,
+    /// By blow: changes that were answered and are missing on the new primary, and how old the oldest was, in µs.
+    lost: Vec<(Blow, usize, i64)>,
+    rounds: usize,
+    faults: Vec<String>,
+}
+
+pub(crate) fn run(cell: &Cell) -> Outcome {
+    let mut trial = Trial::start(cell);
+    let mut rng = cell.rng();
+    for (round, blow) in [Blow::Kill, Blow::Failover, Blow::Stop, Blow::ReplicaOf].into_iter().cycle().enumerate() {
+        // Each at least once.
+        if round >= 4 && !cell.has_left(Duration::from_secs(8)) {
+            break;
+        }
+        trial.round(blow, &mut rng);
+    }
+    trial.judge()
+}
+
+impl<'a> Trial<'a> {
+    fn start(cell: &'a Cell) -> Self {
+        let servers: Vec<_> = (0..3).map(|_| Server::setup(cell.kind).tcp().start()).collect();
+        let writers = (0..WRITERS).map(|n| Writer::new(n, cell.seed)).collect();
+        let mut trial = Self {
+            cell,
+            servers,
+            primary: 0,
+            writers,
+            calls: Vec::new(),
+            voids: Vec::new(),
+            stops: Vec::new(),
+            told: 0,
+            lost: Vec::new(),
+            rounds: 0,
+            faults: Vec::new(),
+        };
+        trial.follow();
+        trial
+    }
+
+    /// Load, a blow in the middle of it, and a look at what the new primary has.
+    fn round(&mut self, blow: Blow, rng: &mut Rng) {
+        self.rounds += 1;
+        let old = self.primary;
+        let sentinel = matches!(blow, Blow::Kill | Blow::Stop)
+            .then(|| Sentinel::start(self.cell.kind, self.servers[old].port(), 2));
+        let mut waiters = self.wait();
+        let (route, struck) = (Primary(AtomicU16::new(self.servers[old].port())), Only(self.servers[old].port()));
+        let locks: Vec<_> = (0..3).map(|n| (format!("mutex:{n}"), 1)).chain([("semaphore".to_owned(), 3)]).collect();
+        let habits = Habits { locks, lease_ms: 20..300, block_ms: 50..600, dying: 10, patience: SOON };
+        let stop = AtomicBool::new(false);
+        let mut writers = std::mem::take(&mut self.writers);
+        let first = CLIENTS * self.rounds;
+        let calls: Vec<Call> = thread::scope(|scope| {
+            for writer in &mut writers {
+                // They know their keys on the server that is struck, and go on when it is known what the new one has.
+                scope.spawn(|| writer.run(&struck, &stop, Duration::from_secs(1)));
+            }
+            let clients: Vec<_> = (first..first + CLIENTS)
+                .map(|n| {
+                    let client = LockClient::new(n, &habits, &route, self.cell.seed);
+                    let stop = &stop;
+                    scope.spawn(move || client.run(stop))
+                })
+                .collect();
+            sleep_ms(rng.u64(300..700));
+            self.strike(blow, sentinel.as_ref(), &route, rng);
+            drop(sentinel);
+            sleep_ms(300);
+            stop.store(true, Ordering::Relaxed);
+            clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+        });
+        self.writers = writers;
+        self.calls.extend(calls);
+        self.look(blow);
+        for (index, waiter) in waiters.iter_mut().enumerate() {
+            waiter.set_patience(SOON).unwrap();
+            match waiter.try_read() {
+                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
+                    self.faults.push(format!("{blow:?}: waiter {index} was told nothing"));
+                }
+                Ok(reply) if format!("{reply:?}").starts_with("[1") => {
+                    self.faults.push(format!("{blow:?}: waiter {index} was granted what another holds: {reply:?}"));
+                }
+                _ => self.told += 1,
+            }
+        }
+        self.follow();
+        self.compare(blow);
+    }
+
+    /// Some who wait on the primary for locks that are held for long.
+    fn wait(&self) -> Vec<Client> {
+        let primary = &self.servers[self.primary];
+        let waiter = |n| {
+            primary.ask(&format!("LOCK.TRY long:{n} {} PX 600000", self.rounds));
+            let mut client = primary.connect_tcp();
+            client.send(&["LOCK.ACQUIRE", &format!("long:{n}"), &format!("w{}", self.rounds), "PX", "1", "BLOCK", "0"]);
+            client
+        };
+        (0..3).map(waiter).collect()
+    }
+
+    /// Does it, and sends clients to the new primary.
+    fn strike(&mut self, blow: Blow, sentinel: Option<&Sentinel>, route: &Primary, rng: &mut Rng) {
+        let old = self.primary;
+        let old_port = self.servers[old].port();
+        let from_us = now_us();
+        let chosen = (old + rng.usize(1..3)) % 3;
+        match blow {
+            Blow::Kill => self.servers[old].kill9(),
+            Blow::Stop => self.servers[old].freeze(),
+            Blow::Failover => {
+                let to = self.servers[chosen].port();
+                self.servers[old].ask(&format!("FAILOVER TO 127.0.0.1 {to}")).assert_ok();
+            }
+            Blow::ReplicaOf => self.servers[chosen].ask("REPLICAOF NO ONE").assert_ok(),
+        }
+        let new = sentinel.map_or(chosen, |sentinel| {
+            let port = sentinel.promoted(old_port);
+            self.servers.iter().position(|server| server.port() == port).expect("one of ours")
+        });
+        let role = || self.servers[new].connect().info("replication", "role") == "master";
+        assert!(within(SOON, role), "{blow:?}: nobody is promoted");
+        self.primary = new;
+        route.0.store(self.servers[new].port(), Ordering::Relaxed);
+        if blow == Blow::Stop {
+            // It goes on as a primary until somebody tells it.
+            sleep_ms(100);
+            self.servers[old].thaw();
+            self.stops.push(Stopped { node: old_port, from_us, to_us: now_us() });
+            sleep_ms(rng.u64(20..200));
+        }
+        if blow == Blow::ReplicaOf {
+            sleep_ms(rng.u64(20..100));
+        }
+        if matches!(blow, Blow::Stop | Blow::ReplicaOf) {
+            replicate(&self.servers[old], self.servers[new].port());
+        }
+        if blow != Blow::Failover {
+            self.voids.push(Void::of(old_port, from_us, now_us()));
+        }
+    }
+
+    /// What the new primary has of the writers' keys.
+    fn look(&mut self, blow: Blow) {
+        let mut client = self.servers[self.primary].connect();
+        let instants = Instants { answered_before_us: now_us(), asked_before_us: i64::MAX };
+        let (mut lost, mut oldest_us) = (0, 0);
+        for writer in &mut self.writers {
+            let tracks = writer.limits.iter_mut().chain(&mut writer.locks);
+            for track in tracks {
+                let found = match Writer::found(&mut client, track) {
+                    Ok(found) => found,
+                    Err(fault) => {
+                        self.faults.push(fault);
+                        continue;
+                    }
+                };
+                match track.judge(&found, instants) {
+                    Ok(kept) => {
+                        lost += kept.lost;
+                        oldest_us = oldest_us.max(kept.lost_us);
+                    }
+                    Err(fault) => self.faults.push(format!("{blow:?}: {fault}")),
+                }
+                track.settle(&found);
+            }
+        }
+        if blow == Blow::Failover && lost > 0 {
+            self.faults.push(format!("FAILOVER lost {lost} answered changes"));
+        }
+        self.lost.push((blow, lost, oldest_us));
+    }
+
+    /// All others follow the primary, the killed one too.
+    fn follow(&mut self) {
+        let port = self.servers[self.primary].port();
+        for index in (0..3).filter(|index| *index != self.primary) {
+            let server = &mut self.servers[index];
+            if !server.is_running() {
+                server.start_again();
+            }
+            replicate(server, port);
+        }
+        for index in (0..3).filter(|index| *index != self.primary) {
+            let mut client = self.servers[index].connect();
+            let up = || client.info("replication", "master_link_status") == "up";
+            assert!(within(SOON, up), "a replica does not follow");
+        }
+    }
+
+    /// After a while without calls all three have the same.
+    fn compare(&mut self, blow: Blow) {
+        let mut clients: Vec<_> = self.servers.iter().map(Server::connect).collect();
+        let mut digests = Vec::new();
+        // Short leases end meanwhile, at each server when it notices.
+        let equal = within(Duration::from_secs(5), || {
+            digests = clients.iter_mut().map(|client| client.ask("DEBUG DIGEST").text().to_owned()).collect::<Vec<_>>();
+            digests.iter().all(|digest| *digest == digests[0])
+        });
+        if !equal {
+            self.faults.push(format!("{blow:?}: the servers differ for good: {digests:?}"));
+        }
+    }
+
+    fn judge(mut self) -> Outcome {
+        let clock = Clock::default();
+        let leases = Leases::of(&self.calls, &clock);
+        let excused = |lease: &crate::history::Lease<'_>| self.voids.iter().any(|void| void.covers(lease));
+        let mut overlaps = 0;
+        for (lease, holding) in leases.too_many() {
+            let certain: Vec<_> = holding.iter().filter(|lease| !excused(lease)).map(|lease| lease.call).collect();
+            if excused(lease) || certain.len() < lease.holders {
+                overlaps += 1;
+                continue;
+            }
+            self.faults.push(format!("granted while others held it:\n  {:?}\n  {certain:?}", lease.call));
+        }
+        self.faults.extend(fences_grow(&self.calls));
+        self.faults.extend(only_holders(&self.calls, &leases, excused));
+        self.faults.extend(answered_in_time(&self.calls, &self.stops, BOUND_US));
+        let lost = [Blow::Kill, Blow::Failover, Blow::Stop, Blow::ReplicaOf].map(|blow| {
+            let of_it: Vec<_> = self.lost.iter().filter(|(other, ..)| *other == blow).collect();
+            let lost: usize = of_it.iter().map(|(_, lost, _)| lost).sum();
+            let oldest = of_it.iter().map(|(.., oldest)| oldest / 1000).max().unwrap_or(0);
+            format!("{blow:?} {lost} in {} ({oldest} ms)", of_it.len())
+        });
+        let unanswered = self.calls.iter().filter(|call| call.told == Told::Nothing).count();
+        let figures = format!(
+            "{} grants, {} waiters told, {unanswered} calls without a reply; answered changes lost: {}; \
+             {overlaps} holders of what was lost met another",
+            leases.all().count(),
+            self.told,
+            lost.join(", "),
+        );
+        Outcome { figures, faults: self.faults }
+    }
+}
+
+/// Makes it a replica, unless it is that one's already, which is +OK with a remark.
+fn replicate(server: &Server, primary: u16) {
+    let reply = server.ask(&format!("REPLICAOF 127.0.0.1 {primary}"));
+    assert!(reply.text().starts_with("OK"), "{reply:?}");
+}

@@ -5,6 +5,8 @@ mod durability;
 mod exclusion;
 mod failover;
 mod limits;
+mod sentinel;
+mod void;
 
 use std::any::Any;
 use std::time::{Duration, Instant};

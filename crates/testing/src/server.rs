@@ -226,6 +226,11 @@ impl Server {
         self.process.as_ref().expect("a running server").id()
     }
 
+    /// Whether it was started and not ended by `kill9` or `shutdown`.
+    pub fn is_running(&self) -> bool {
+        self.process.is_some()
+    }
+
     /// The folder with all that the server writes.
     pub fn dir(&self) -> &Path {
         self.folder.path()
