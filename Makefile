@@ -15,8 +15,7 @@ CORE_SECONDS ?= 30
 skip_others = $(foreach other,$(filter-out $(SERVER),redis_7_0 redis_8_2 valkey_8_1 valkey_9_1),--skip ::$(other))
 
 .DEFAULT_GOAL := help
-.PHONY: help build run lint audit test test-one test-clients fixtures bench bench-docs bench-smoke bench-client
-.PHONY: bench-crowds bench-handover bench-instructions clean fuzz fuzz-core fuzz-wire memcheck soak
+.PHONY: audit bench bench-client bench-crowds bench-docs bench-handover bench-instructions bench-smoke build chaos clean fixtures fuzz fuzz-core fuzz-wire help lint memcheck run soak test test-clients test-one
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -66,6 +65,13 @@ test-clients: ## the programs of docs/clients.md in four languages, on the newes
 	@scripts/clients
 	cargo build --release --locked
 	cargo test -p sluice-testing --test clients --profile checked --locked
+
+# SECONDS, SERVER, ONLY, SEED and JOBS reach the program through the environment.
+chaos: ## servers crash, fail over, move slots, change their clocks: is what clients were told true? (SECONDS=200)
+	@scripts/need cc libclang pip redis-server
+	@scripts/servers
+	cargo build --release --locked
+	cargo run --release --locked -p sluice-chaos
 
 # Nothing that is there is written again.
 fixtures: ## writes the files of tests/fixtures/NAME from its commands.txt (tests/fixtures/README.md)

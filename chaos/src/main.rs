@@ -48,7 +48,7 @@ fn main() -> ExitCode {
                 loop {
                     let next = queue.lock().unwrap().next();
                     let Some((scenario, kind)) = next else { return };
-                    let cell = Cell::new(kind, seed, Instant::now() + options.share());
+                    let cell = Cell::new(kind, seed, Instant::now() + options.share(scenario));
                     let outcome = catch_unwind(AssertUnwindSafe(|| scenario.run(&cell)));
                     let outcome = outcome.unwrap_or_else(|panic| Outcome::panicked(panic.as_ref()));
                     *red.lock().unwrap() += usize::from(!report(scenario, kind, seed, &outcome));
@@ -57,7 +57,11 @@ fn main() -> ExitCode {
         }
     });
     let red = *red.lock().unwrap();
-    println!("seed {seed}, {} s: {}", began.elapsed().as_secs(), if red == 0 { "all kept" } else { "VIOLATED" });
+    println!(
+        "seed {seed}, {} s: {}",
+        began.elapsed().as_secs(),
+        if red == 0 { "all kept" } else { "VIOLATED" }
+    );
     if red == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 

@@ -1,6 +1,16 @@
-//! The clock of all clients, which is that of the servers too unless a scenario sets theirs.
+//! The clock of all clients, which is that of the servers too unless a scenario sets theirs; and when load ends.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+
+/// What ends the load. It also ends it when a scenario fails, whose clients would go on for ever.
+pub(crate) struct Ends<'a>(pub(crate) &'a AtomicBool);
+
+impl Drop for Ends<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
 
 /// Unix µs.
 pub(crate) fn now_us() -> i64 {

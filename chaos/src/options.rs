@@ -70,11 +70,12 @@ impl Options {
         scenarios.iter().flat_map(|scenario| kinds.iter().map(|kind| (*scenario, *kind))).collect()
     }
 
-    /// How long each of them may take.
-    pub(crate) fn share(&self) -> Duration {
-        let cells = self.cells().len();
-        let rounds = cells.div_ceil(self.jobs().min(cells));
-        Duration::from_secs(self.seconds) / u32::try_from(rounds).unwrap_or(u32::MAX)
+    /// How long one of them may take.
+    pub(crate) fn share(&self, scenario: Scenario) -> Duration {
+        let cells = self.cells();
+        let parts: u32 = cells.iter().map(|(scenario, _)| scenario.parts()).sum();
+        let at_once = u32::from(self.jobs).min(u32::try_from(cells.len()).unwrap_or(u32::MAX));
+        Duration::from_secs(self.seconds) * scenario.parts() * at_once / parts
     }
 
     pub(crate) fn jobs(&self) -> usize {

@@ -41,7 +41,8 @@ impl Clock {
 
     /// The parts of a time in which it may have been so far ahead: from, until, ahead.
     fn between(&self, from_us: i64, to_us: i64) -> impl Iterator<Item = (i64, i64, i64)> {
-        let starts = [(i64::MIN, 0)].into_iter().chain(self.steps.iter().map(|step| (step.from_us, step.ahead_us)));
+        let starts =
+            [(i64::MIN, 0)].into_iter().chain(self.steps.iter().map(|step| (step.from_us, step.ahead_us)));
         let ends = self.steps.iter().map(|step| step.to_us).chain([i64::MAX]);
         starts.zip(ends).filter_map(move |((start, ahead), end)| {
             let (from, until) = (start.max(from_us), end.min(to_us));

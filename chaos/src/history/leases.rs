@@ -48,7 +48,9 @@ impl<'a> Leases<'a> {
         let mut deletes: HashMap<usize, Vec<&Call>> = HashMap::new();
         for call in calls.iter().filter(|call| !call.is_void()) {
             match call.asked {
-                Asked::Extend { .. } | Asked::Release => own.entry((call.key, call.owner)).or_default().push(call),
+                Asked::Extend { .. } | Asked::Release => {
+                    own.entry((call.key, call.owner)).or_default().push(call)
+                }
                 Asked::Delete => deletes.entry(call.key).or_default().push(call),
                 Asked::Take { .. } => {}
             }
@@ -56,7 +58,9 @@ impl<'a> Leases<'a> {
         own.values_mut().for_each(|calls| calls.sort_by_key(|call| call.invoked_us));
         let mut by_key: BTreeMap<usize, Vec<Lease<'_>>> = BTreeMap::new();
         for call in calls {
-            let (Asked::Take { lease_ms, holders, .. }, Some(fence)) = (call.asked, fence(call)) else { continue };
+            let (Asked::Take { lease_ms, holders, .. }, Some(fence)) = (call.asked, fence(call)) else {
+                continue;
+            };
             let own = own.remove(&(call.key, call.owner)).unwrap_or_default();
             let from_us = granted_from(call, fence, clock, &known);
             let lease = Lease { call, fence, holders, lease_us: lease_ms * MS, from_us, own };
@@ -83,7 +87,8 @@ impl<'a> Leases<'a> {
             for lease in leases {
                 live.retain(|earlier| {
                     let last = earlier.own.last().map_or(0, |call| call.invoked_us);
-                    last >= lease.call.invoked_us || self.surely_holds(earlier, i64::MAX, lease.call.invoked_us)
+                    last >= lease.call.invoked_us
+                        || self.surely_holds(earlier, i64::MAX, lease.call.invoked_us)
                 });
                 let at = lease.call.ended_us;
                 let holding: Vec<_> =
@@ -100,9 +105,12 @@ impl<'a> Leases<'a> {
     /// Whether it is certain that this lease was live at an instant, going by what its owner had asked for before
     /// another one.
     pub(crate) fn surely_holds(&self, lease: &Lease<'_>, asked_before_us: i64, at_us: i64) -> bool {
-        let own = || lease.own.iter().filter(move |call| call.invoked_us < asked_before_us && call.invoked_us <= at_us);
+        let own = || {
+            lease.own.iter().filter(move |call| call.invoked_us < asked_before_us && call.invoked_us <= at_us)
+        };
         // The last extension proves that it was held then.
-        let proof = own().rfind(|call| matches!((call.asked, &call.told), (Asked::Extend { .. }, Told::Held(_))));
+        let proof =
+            own().rfind(|call| matches!((call.asked, &call.told), (Asked::Extend { .. }, Told::Held(_))));
         let (since_us, mut deadline_us) = match proof {
             Some(Call { asked: Asked::Extend { lease_ms }, invoked_us, ended_us, .. }) => {
                 (*invoked_us, self.clock.lowest(*invoked_us, *ended_us) + lease_ms * MS)

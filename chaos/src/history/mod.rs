@@ -19,14 +19,15 @@ pub(crate) use clock::Clock;
 pub(crate) use fences::fences_grow;
 pub(crate) use leases::{Lease, Leases};
 pub(crate) use owners::only_holders;
-pub(crate) use recovery::{Found, Holder, Instants, Kept, State, Step, Track};
+pub(crate) use recovery::{Found, Holder, Instants, State, Step, Track};
 pub(crate) use waits::{Stopped, answered_in_time};
 pub(crate) use windows::{Act, Promise};
 
 /// A call about a lock.
 #[derive(Clone, Debug)]
 pub(crate) struct Call {
-    /// Which client.
+    /// Which client: for whoever reads the account of a violation.
+    #[allow(dead_code, reason = "read by Debug")]
     pub(crate) client: usize,
     /// The port of the server that was asked last.
     pub(crate) node: u16,
@@ -46,7 +47,11 @@ pub(crate) struct Call {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Asked {
     /// TRY, or ACQUIRE with a BLOCK. `holders` is the most that may hold it.
-    Take { lease_ms: i64, holders: usize, block_ms: Option<i64> },
+    Take {
+        lease_ms: i64,
+        holders: usize,
+        block_ms: Option<i64>,
+    },
     Extend {
         lease_ms: i64,
     },

@@ -10,7 +10,8 @@ pub(crate) fn only_holders(
     leases: &Leases<'_>,
     excused: impl Fn(&Lease<'_>) -> bool,
 ) -> Vec<String> {
-    let granted: HashMap<_, _> = leases.all().map(|lease| ((lease.call.key, lease.call.owner), lease)).collect();
+    let granted: HashMap<_, _> =
+        leases.all().map(|lease| ((lease.call.key, lease.call.owner), lease)).collect();
     let mut in_doubt: Vec<(usize, u64)> = calls
         .iter()
         .filter(|call| matches!((call.asked, &call.told), (Asked::Take { .. }, Told::Nothing)))
@@ -47,7 +48,10 @@ pub(crate) fn only_holders(
             faults.push(format!("done after the lease was over:\n  {:?}\n  {call:?}", lease.call));
         }
         let later = leases.of_key(call.key).iter().find(|other| {
-            lease.holders == 1 && other.fence > lease.fence && other.call.ended_us < call.invoked_us && !excused(other)
+            lease.holders == 1
+                && other.fence > lease.fence
+                && other.call.ended_us < call.invoked_us
+                && !excused(other)
         });
         if let Some(later) = later {
             faults.push(format!(

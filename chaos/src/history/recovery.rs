@@ -4,8 +4,6 @@
 //! found later has to be one of them: none that was followed by an answered change, unless changes may be lost, and none
 //! that was asked for only later.
 
-use std::fmt;
-
 /// A deadline that was made of what INFO says, in whole ms, is so exact.
 const SHOWN_MS: i64 = 2;
 
@@ -64,11 +62,9 @@ pub(crate) struct Instants {
     pub(crate) asked_before_us: i64,
 }
 
-/// Which of its states a key is in.
+/// How much of what a key went through is missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Kept {
-    /// How many steps are there.
-    pub(crate) steps: usize,
     /// How many answered steps that should be there are not.
     pub(crate) lost: usize,
     /// How long before `answered_before_us` the oldest of them was answered.
@@ -88,11 +84,6 @@ impl Track {
     /// The newest state, whether or not its step was answered.
     pub(crate) fn state(&self) -> &State {
         self.steps.last().map_or(&self.base, |step| &step.state)
-    }
-
-    /// Whether the last step was answered, so that the state is known.
-    pub(crate) fn is_certain(&self) -> bool {
-        self.steps.last().is_none_or(|step| step.replied_us.is_some())
     }
 
     /// Which state that is.
@@ -116,7 +107,6 @@ impl Track {
         let missing = &self.steps[steps..least.max(steps)];
         let oldest = missing.iter().filter_map(|step| step.replied_us).min();
         Ok(Kept {
-            steps,
             lost: missing.iter().filter(|step| answered(step)).count(),
             lost_us: oldest.map_or(0, |at| instants.answered_before_us - at),
         })
@@ -162,12 +152,6 @@ impl Holder {
     }
 }
 
-impl fmt::Display for Kept {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} changes lost, the oldest {} ms old", self.lost, self.lost_us / 1000)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -176,7 +160,8 @@ mod tests {
 
     fn counted() -> Track {
         let mut track = Track::new("k".to_owned(), State::Used(0));
-        for (at, replied_us, used) in [(10, Some(11), 1), (20, Some(21), 2), (30, Some(31), 4), (40, None, 5)] {
+        for (at, replied_us, used) in [(10, Some(11), 1), (20, Some(21), 2), (30, Some(31), 4), (40, None, 5)]
+        {
             track.push(Step { invoked_us: at, replied_us, state: State::Used(used) });
         }
         track
@@ -185,10 +170,10 @@ mod tests {
     #[test]
     fn an_answered_change_has_to_be_there_and_one_in_doubt_may() {
         let kept = |used| counted().judge(&Found::Used(used), CRASH).unwrap();
-        assert_eq!(kept(5), Kept { steps: 4, lost: 0, lost_us: 0 });
-        assert_eq!(kept(4), Kept { steps: 3, lost: 0, lost_us: 0 });
-        assert_eq!(kept(2), Kept { steps: 2, lost: 1, lost_us: 69 });
-        assert_eq!(kept(0), Kept { steps: 0, lost: 3, lost_us: 89 });
+        assert_eq!(kept(5), Kept { lost: 0, lost_us: 0 });
+        assert_eq!(kept(4), Kept { lost: 0, lost_us: 0 });
+        assert_eq!(kept(2), Kept { lost: 1, lost_us: 69 });
+        assert_eq!(kept(0), Kept { lost: 3, lost_us: 89 });
     }
 
     #[test]

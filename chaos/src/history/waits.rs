@@ -53,6 +53,9 @@ mod tests {
         assert_eq!(answered_in_time(&wait(9_400_000), &[stop], 500_000), [""; 0]);
         assert_eq!(answered_in_time(&wait(9_600_000), &[stop], 500_000).len(), 1);
         assert_eq!(answered_in_time(&wait(9_400_000), &[Stopped { node: 7002, ..stop }], 500_000).len(), 1);
-        assert_eq!(answered_in_time(&wait(9_400_000), &[Stopped { from_us: 2_000_000, ..stop }], 500_000).len(), 1);
+        assert_eq!(
+            answered_in_time(&wait(9_400_000), &[Stopped { from_us: 2_000_000, ..stop }], 500_000).len(),
+            1
+        );
     }
 }

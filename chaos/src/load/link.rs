@@ -14,6 +14,9 @@ pub(crate) trait Route: Sync {
 
     /// A server has said that the key is at another port from now on.
     fn moved(&self, _key: &str, _port: u16) {}
+
+    /// The server at a port does not answer.
+    fn silent(&self, _key: &str, _port: u16) {}
 }
 
 /// One server, for all keys.
@@ -36,6 +39,9 @@ pub(crate) struct Came {
     pub(crate) reply: Option<Reply>,
 }
 
+/// The first word of what stands for a reply when nobody listens at the port.
+const ABSENT: &str = "CLIENT";
+
 /// The connections of one client, one a server, opened when first needed.
 pub(crate) struct Link<'a> {
     route: &'a dyn Route,
@@ -54,6 +60,9 @@ impl<'a> Link<'a> {
         let mut asking = false;
         for _ in 0..6 {
             let came = self.send(port, words, asking, patience);
+            if came.reply.as_ref().is_none_or(is_absent) {
+                self.route.silent(key, port);
+            }
             let Some(Reply::Error(error)) = &came.reply else { return came };
             let mut parts = error.split(' ');
             let kind = parts.next();
@@ -87,7 +96,7 @@ impl<'a> Link<'a> {
         came.invoked_us = now_us();
         came.reply = match client {
             // Nobody there: nothing was sent.
-            Err(error) => Some(Reply::Error(format!("CLIENT {error}"))),
+            Err(error) => Some(Reply::Error(format!("{ABSENT} {error}"))),
             Ok(client) => ask(client, words, asking, patience),
         };
         came.ended_us = now_us();
@@ -97,6 +106,10 @@ impl<'a> Link<'a> {
         }
         came
     }
+}
+
+fn is_absent(reply: &Reply) -> bool {
+    matches!(reply, Reply::Error(error) if error.starts_with(ABSENT))
 }
 
 fn ask(client: &mut Client, words: &[String], asking: bool, patience: Duration) -> Option<Reply> {

@@ -55,7 +55,8 @@ impl<'a> LockClient<'a> {
         let block_ms = self.rng.bool().then(|| self.rng.u64(self.habits.block_ms.clone()));
         let dies = block_ms.is_some() && self.rng.u8(..100) < self.habits.dying;
         let holders = self.habits.locks[key].1;
-        let asked = Asked::Take { lease_ms: lease_ms as i64, holders, block_ms: block_ms.map(|ms| ms as i64) };
+        let asked =
+            Asked::Take { lease_ms: lease_ms as i64, holders, block_ms: block_ms.map(|ms| ms as i64) };
         let patience = match block_ms {
             Some(ms) if dies => Duration::from_millis(self.rng.u64(1..=ms)),
             ms => self.habits.patience + Duration::from_millis(ms.unwrap_or(0)),

@@ -4,6 +4,6 @@ mod link;
 mod locks;
 mod writer;
 
-pub(crate) use link::{Came, Link, Only, Route};
+pub(crate) use link::{Link, Only, Route};
 pub(crate) use locks::{Habits, LockClient, record, words};
 pub(crate) use writer::Writer;

@@ -37,7 +37,8 @@ pub(crate) struct Writer {
 
 impl Writer {
     pub(crate) fn new(number: usize, seed: u64) -> Self {
-        let limits = (0..LIMITS.len()).map(|n| Track::new(format!("{{w{number}}}:tokens:{n}"), State::Used(0)));
+        let limits =
+            (0..LIMITS.len()).map(|n| Track::new(format!("{{w{number}}}:tokens:{n}"), State::Used(0)));
         let locks = (0..6).map(|n| Track::new(format!("{{w{number}}}:lock:{n}"), State::Held(Vec::new())));
         Self {
             number,
@@ -126,8 +127,7 @@ impl Writer {
             holders.remove(changed);
         } else {
             // Without a reply it may have been done up to when that was noticed.
-            holders[changed].deadline_ms =
-                (invoked_us / 1000 + lease_ms - 1, ended_us / 1000 + lease_ms + 1);
+            holders[changed].deadline_ms = (invoked_us / 1000 + lease_ms - 1, ended_us / 1000 + lease_ms + 1);
             if let Some(reply) = &reply {
                 let reply = reply.ints();
                 assert_eq!(reply[0], 1, "{line}: {reply:?}");
@@ -136,7 +136,11 @@ impl Writer {
                 self.fence = self.fence.max(reply[1]);
             }
         }
-        track.push(Step { invoked_us, replied_us: reply.as_ref().map(|_| ended_us), state: State::Held(holders) });
+        track.push(Step {
+            invoked_us,
+            replied_us: reply.as_ref().map(|_| ended_us),
+            state: State::Held(holders),
+        });
         match reply? {
             Reply::Int(released) => assert_eq!(released, 1, "{line}"),
             reply => assert_eq!(reply.ints()[0], 1, "{line}"),
@@ -164,9 +168,8 @@ impl Writer {
         if reply.is_null() {
             return Ok(Found::Used(0));
         }
-        let used = reply.array().iter().map(|limit| {
-            field(limit, "burst").int() - field(limit, "remaining").int()
-        });
+        let used =
+            reply.array().iter().map(|limit| field(limit, "burst").int() - field(limit, "remaining").int());
         let used: Vec<_> = used.collect();
         match used[..] {
             [first, ref rest @ ..] if rest.iter().all(|other| *other == first) => Ok(Found::Used(first)),
@@ -204,7 +207,11 @@ impl Writer {
 /// A field of a map that INFO answers.
 fn field(map: &Reply, name: &str) -> Reply {
     let pairs = map.pairs();
-    pairs.into_iter().find(|(field, _)| field.text() == name).unwrap_or_else(|| panic!("no {name}: {map:?}")).1
+    pairs
+        .into_iter()
+        .find(|(field, _)| field.text() == name)
+        .unwrap_or_else(|| panic!("no {name}: {map:?}"))
+        .1
 }
 
 fn limits(options: &[&str], cost: i64) -> String {

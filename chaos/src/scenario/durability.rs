@@ -1,6 +1,6 @@
 //! kill -9: what was answered is there afterwards, and nothing is there that was never asked for.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::Duration;
 
@@ -9,7 +9,7 @@ use sluice_testing::{Server, Setup};
 use super::{Cell, Outcome};
 use crate::history::Instants;
 use crate::load::{Only, Writer};
-use crate::now::{now_us, sleep_ms, within};
+use crate::now::{Ends, now_us, sleep_ms, within};
 
 const WRITERS: usize = 4;
 
@@ -95,6 +95,7 @@ impl Trial {
         let (before_ms, after_ms) = (rng.u64(100..500), rng.u64(5..150));
         let disturb = self.keeping == Keeping::Snapshots || rng.bool();
         let instants = thread::scope(|scope| {
+            let ends = Ends(&stop);
             for writer in &mut self.writers {
                 scope.spawn(|| writer.run(&route, &stop, PATIENCE));
             }
@@ -105,12 +106,13 @@ impl Trial {
             });
             sleep_ms(after_ms);
             if self.keeping == Keeping::Snapshots {
-                let saved = || self.server.ask("INFO persistence").text().contains("rdb_bgsave_in_progress:0");
+                let saved =
+                    || self.server.ask("INFO persistence").text().contains("rdb_bgsave_in_progress:0");
                 assert!(within(Duration::from_secs(20), saved), "the snapshot takes for ever");
             }
             self.server.kill9();
             // They all notice that the server is gone.
-            stop.store(true, Ordering::Relaxed);
+            drop(ends);
             snapshot.filter(|_| self.keeping == Keeping::Snapshots)
         });
         let crash = Instants { answered_before_us: now_us(), asked_before_us: i64::MAX };
@@ -123,7 +125,8 @@ impl Trial {
     fn look(&mut self, instants: Instants) {
         let mut client = self.server.connect();
         let mut faults = Vec::new();
-        let tracks = self.writers.iter_mut().flat_map(|writer| writer.limits.iter_mut().chain(&mut writer.locks));
+        let tracks =
+            self.writers.iter_mut().flat_map(|writer| writer.limits.iter_mut().chain(&mut writer.locks));
         for track in tracks {
             match Writer::found(&mut client, track) {
                 Ok(found) => {
@@ -162,7 +165,9 @@ impl Trial {
             faults.push(format!("{used} shared tokens counted, {told} granted and {doubt} in doubt"));
         }
         match self.keeping {
-            Keeping::Always if used < told => faults.push(format!("{used} shared tokens counted, {told} granted")),
+            Keeping::Always if used < told => {
+                faults.push(format!("{used} shared tokens counted, {told} granted"))
+            }
             Keeping::EverySecond => self.lost_tokens += (told - used).max(0),
             _ => {}
         }
@@ -184,7 +189,9 @@ impl Trial {
                 self.lost_us / 1000,
                 self.lost_tokens
             ),
-            Keeping::Snapshots => format!("snapshots: {kills} kills, {changes} answered, {} lost of them", self.lost),
+            Keeping::Snapshots => {
+                format!("snapshots: {kills} kills, {changes} answered, {} lost of them", self.lost)
+            }
         }
     }
 }

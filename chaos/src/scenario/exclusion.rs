@@ -1,7 +1,7 @@
 //! Clients that pause, die and are killed, a server that stands still for a while, and a clock that steps by up to an
 //! hour: never more holders than there may be, by the server's own lease times, and fences grow all the same.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use sluice_testing::Server;
 use super::{Cell, Outcome};
 use crate::history::{Asked, Call, Clock, Leases, Told, fences_grow, only_holders};
 use crate::load::{Habits, Link, LockClient, Only, record, words};
-use crate::now::{now_us, sleep_ms};
+use crate::now::{Ends, now_us, sleep_ms};
 
 const CLIENTS: usize = 8;
 const SECOND_US: i64 = 1_000_000;
@@ -51,6 +51,7 @@ pub(crate) fn run(cell: &Cell) -> Outcome {
     let habits = Habits { locks, lease_ms: 20..250, block_ms: 50..1000, dying: 20, patience };
     let (route, stop) = (Only(server.port()), AtomicBool::new(false));
     let (mut calls, done) = thread::scope(|scope| {
+        let ends = Ends(&stop);
         let clients: Vec<_> = (0..CLIENTS)
             .map(|n| {
                 let client = LockClient::new(n, &habits, &route, cell.seed);
@@ -59,7 +60,7 @@ pub(crate) fn run(cell: &Cell) -> Outcome {
             })
             .collect();
         let done = disturb(cell, &server, &habits);
-        stop.store(true, Ordering::Relaxed);
+        drop(ends);
         let calls: Vec<Call> = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
         (calls, done)
     });

@@ -11,9 +11,11 @@ use sluice_testing::{Client, Server};
 use super::sentinel::Sentinel;
 use super::void::Void;
 use super::{Cell, Outcome};
-use crate::history::{Call, Clock, Instants, Leases, Stopped, Told, answered_in_time, fences_grow, only_holders};
+use crate::history::{
+    Call, Clock, Instants, Leases, Stopped, Told, answered_in_time, fences_grow, only_holders,
+};
 use crate::load::{Habits, LockClient, Only, Route, Writer};
-use crate::now::{now_us, sleep_ms, within};
+use crate::now::{Ends, now_us, sleep_ms, within};
 
 const WRITERS: usize = 3;
 const CLIENTS: usize = 5;
@@ -63,7 +65,9 @@ struct Trial<'a> {
 pub(crate) fn run(cell: &Cell) -> Outcome {
     let mut trial = Trial::start(cell);
     let mut rng = cell.rng();
-    for (round, blow) in [Blow::Kill, Blow::Failover, Blow::Stop, Blow::ReplicaOf].into_iter().cycle().enumerate() {
+    for (round, blow) in
+        [Blow::Kill, Blow::Failover, Blow::Stop, Blow::ReplicaOf].into_iter().cycle().enumerate()
+    {
         // Each at least once.
         if round >= 4 && !cell.has_left(Duration::from_secs(8)) {
             break;
@@ -101,13 +105,16 @@ impl<'a> Trial<'a> {
         let sentinel = matches!(blow, Blow::Kill | Blow::Stop)
             .then(|| Sentinel::start(self.cell.kind, self.servers[old].port(), 2));
         let mut waiters = self.wait();
-        let (route, struck) = (Primary(AtomicU16::new(self.servers[old].port())), Only(self.servers[old].port()));
-        let locks: Vec<_> = (0..3).map(|n| (format!("mutex:{n}"), 1)).chain([("semaphore".to_owned(), 3)]).collect();
-        let habits = Habits { locks, lease_ms: 20..300, block_ms: 50..600, dying: 10, patience: SOON };
+        let (route, struck) =
+            (Primary(AtomicU16::new(self.servers[old].port())), Only(self.servers[old].port()));
+        let locks: Vec<_> =
+            (0..3).map(|n| (format!("mutex:{n}"), 1)).chain([("semaphore".to_owned(), 3)]).collect();
+        let habits = Habits { locks, lease_ms: 10..200, block_ms: 50..600, dying: 10, patience: SOON };
         let stop = AtomicBool::new(false);
         let mut writers = std::mem::take(&mut self.writers);
         let first = CLIENTS * self.rounds;
         let calls: Vec<Call> = thread::scope(|scope| {
+            let ends = Ends(&stop);
             for writer in &mut writers {
                 // They know their keys on the server that is struck, and go on when it is known what the new one has.
                 scope.spawn(|| writer.run(&struck, &stop, Duration::from_secs(1)));
@@ -123,7 +130,7 @@ impl<'a> Trial<'a> {
             self.strike(blow, sentinel.as_ref(), &route, rng);
             drop(sentinel);
             sleep_ms(300);
-            stop.store(true, Ordering::Relaxed);
+            drop(ends);
             clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
         });
         self.writers = writers;
@@ -136,7 +143,8 @@ impl<'a> Trial<'a> {
                     self.faults.push(format!("{blow:?}: waiter {index} was told nothing"));
                 }
                 Ok(reply) if format!("{reply:?}").starts_with("[1") => {
-                    self.faults.push(format!("{blow:?}: waiter {index} was granted what another holds: {reply:?}"));
+                    self.faults
+                        .push(format!("{blow:?}: waiter {index} was granted what another holds: {reply:?}"));
                 }
                 _ => self.told += 1,
             }
@@ -151,7 +159,15 @@ impl<'a> Trial<'a> {
         let waiter = |n| {
             primary.ask(&format!("LOCK.TRY long:{n} {} PX 600000", self.rounds));
             let mut client = primary.connect_tcp();
-            client.send(&["LOCK.ACQUIRE", &format!("long:{n}"), &format!("w{}", self.rounds), "PX", "1", "BLOCK", "0"]);
+            client.send(&[
+                "LOCK.ACQUIRE",
+                &format!("long:{n}"),
+                &format!("w{}", self.rounds),
+                "PX",
+                "1",
+                "BLOCK",
+                "0",
+            ]);
             client
         };
         (0..3).map(waiter).collect()
@@ -226,6 +242,12 @@ impl<'a> Trial<'a> {
         if blow == Blow::Failover && lost > 0 {
             self.faults.push(format!("FAILOVER lost {lost} answered changes"));
         }
+        if blow != Blow::ReplicaOf && lost > 20 {
+            eprintln!("LOSTMANY {blow:?} {lost}");
+            for (i, s) in self.servers.iter().enumerate() {
+                eprintln!("=== {i} new {} port {}\n{}", self.primary, s.port(), s.log());
+            }
+        }
         self.lost.push((blow, lost, oldest_us));
     }
 
@@ -252,7 +274,10 @@ impl<'a> Trial<'a> {
         let mut digests = Vec::new();
         // Short leases end meanwhile, at each server when it notices.
         let equal = within(Duration::from_secs(5), || {
-            digests = clients.iter_mut().map(|client| client.ask("DEBUG DIGEST").text().to_owned()).collect::<Vec<_>>();
+            digests = clients
+                .iter_mut()
+                .map(|client| client.ask("DEBUG DIGEST").text().to_owned())
+                .collect::<Vec<_>>();
             digests.iter().all(|digest| *digest == digests[0])
         });
         if !equal {
@@ -266,7 +291,8 @@ impl<'a> Trial<'a> {
         let excused = |lease: &crate::history::Lease<'_>| self.voids.iter().any(|void| void.covers(lease));
         let mut overlaps = 0;
         for (lease, holding) in leases.too_many() {
-            let certain: Vec<_> = holding.iter().filter(|lease| !excused(lease)).map(|lease| lease.call).collect();
+            let certain: Vec<_> =
+                holding.iter().filter(|lease| !excused(lease)).map(|lease| lease.call).collect();
             if excused(lease) || certain.len() < lease.holders {
                 overlaps += 1;
                 continue;

@@ -10,7 +10,7 @@ use sluice_testing::{Client, Reply, Server};
 
 use super::{Cell, Outcome};
 use crate::history::{Act, Promise};
-use crate::now::{now_us, sleep_ms};
+use crate::now::{Ends, now_us, sleep_ms};
 
 const SECOND_US: i64 = 1_000_000;
 
@@ -135,6 +135,7 @@ pub(crate) fn run(cell: &Cell) -> Outcome {
     let stop = AtomicBool::new(false);
     let began_us = now_us();
     let (seen, ended_us): (Vec<Seen>, i64) = thread::scope(|scope| {
+        let ends = Ends(&stop);
         let callers: Vec<Vec<_>> = GROUPS
             .iter()
             .enumerate()
@@ -150,7 +151,7 @@ pub(crate) fn run(cell: &Cell) -> Outcome {
         while cell.has_left(Duration::from_millis(1500)) {
             sleep_ms(50);
         }
-        stop.store(true, Ordering::Relaxed);
+        drop(ends);
         let ended_us = now_us();
         let join = |callers: Vec<thread::ScopedJoinHandle<'_, Seen>>| {
             callers.into_iter().map(|caller| caller.join().unwrap()).fold(Seen::default(), Seen::and)
@@ -170,7 +171,10 @@ fn judge(seen: &[Seen], began_us: i64, ended_us: i64) -> Outcome {
             let thousandths = group.promises[0].used(&seen.acts[0], began_us, ended_us);
             let gap_us = seen.longest_gap();
             if thousandths < LEAST_USED && gap_us < GAP_US {
-                faults.push(format!("{}: only {thousandths} of 1000 used, nobody idle for {gap_us} us", group.key));
+                faults.push(format!(
+                    "{}: only {thousandths} of 1000 used, nobody idle for {gap_us} us",
+                    group.key
+                ));
             }
             let idle = if gap_us < GAP_US { "" } else { " (callers were idle)" };
             used.push(format!("{} {}.{} %{idle}", group.key, thousandths / 10, thousandths % 10));
@@ -182,7 +186,8 @@ fn judge(seen: &[Seen], began_us: i64, ended_us: i64) -> Outcome {
     let acts: usize = seen.iter().map(|seen| seen.acts[0].len()).sum();
     let calls: usize = seen.iter().map(|seen| seen.answered_us.len()).sum();
     let given_up: u32 = seen.iter().map(|seen| seen.given_up).sum();
-    let figures = format!("{acts} acts of {calls} calls, {given_up} turns given up; used: {}", used.join(", "));
+    let figures =
+        format!("{acts} acts of {calls} calls, {given_up} turns given up; used: {}", used.join(", "));
     Outcome { figures, faults }
 }
 
@@ -192,10 +197,15 @@ impl Group {
         let mut seen = Seen { acts: vec![Vec::new(); self.limits.len()], ..Seen::default() };
         while !stop.load(Ordering::Relaxed) {
             let costs: Vec<i64> = self.limits.iter().map(|(_, costs)| rng.i64(costs.clone())).collect();
-            let limits: Vec<_> =
-                self.limits.iter().zip(&costs).map(|((limit, _), cost)| format!("{limit} COST {cost}")).collect();
+            let limits: Vec<_> = self
+                .limits
+                .iter()
+                .zip(&costs)
+                .map(|((limit, _), cost)| format!("{limit} COST {cost}"))
+                .collect();
             let limits = limits.join(" ");
-            let wait = if self.manner == Manner::Now { String::new() } else { format!(" MAXWAIT {AHEAD_MS}") };
+            let wait =
+                if self.manner == Manner::Now { String::new() } else { format!(" MAXWAIT {AHEAD_MS}") };
             let invoked_us = now_us();
             let reply = client.ask(&format!("RATELIMIT.ACQUIRE {} {limits}{wait}", self.key)).ints();
             let answered_us = now_us();

@@ -6,6 +6,7 @@ mod exclusion;
 mod failover;
 mod limits;
 mod sentinel;
+mod shards;
 mod void;
 
 use std::any::Any;
@@ -39,6 +40,15 @@ impl Scenario {
             Self::Limits => limits::run(cell),
             Self::Failover => failover::run(cell),
             Self::Cluster => cluster::run(cell),
+        }
+    }
+
+    /// Its part of the time: clusters take long to start and to fail over.
+    pub(crate) fn parts(self) -> u32 {
+        match self {
+            Self::Durability | Self::Exclusion | Self::Limits => 3,
+            Self::Failover => 4,
+            Self::Cluster => 5,
         }
     }
 
