@@ -23,24 +23,24 @@ impl Clock {
 
     /// The highest that it can have shown in `from_us..=to_us`.
     pub(crate) fn highest(&self, from_us: i64, to_us: i64) -> i64 {
-        let shown = self.between(from_us, to_us).map(|(_, until, ahead)| until.saturating_add(ahead));
+        let shown = self.parts(from_us, to_us).map(|(_, until, ahead)| until.saturating_add(ahead));
         shown.max().unwrap_or(to_us)
     }
 
     /// The lowest.
     pub(crate) fn lowest(&self, from_us: i64, to_us: i64) -> i64 {
-        self.between(from_us, to_us).map(|(from, _, ahead)| from + ahead).min().unwrap_or(from_us)
+        self.parts(from_us, to_us).map(|(from, _, ahead)| from + ahead).min().unwrap_or(from_us)
     }
 
     /// How far it was ahead, if it surely did not step in `from_us..=to_us`.
     pub(crate) fn steady(&self, from_us: i64, to_us: i64) -> Option<i64> {
-        let mut parts = self.between(from_us, to_us);
+        let mut parts = self.parts(from_us, to_us);
         let (_, _, ahead) = parts.next()?;
         parts.next().is_none().then_some(ahead)
     }
 
-    /// The parts of a time in which it may have been so far ahead: from, until, ahead.
-    fn between(&self, from_us: i64, to_us: i64) -> impl Iterator<Item = (i64, i64, i64)> {
+    /// The parts of a time in which it may have been so far ahead, in order: from, until, ahead.
+    fn parts(&self, from_us: i64, to_us: i64) -> impl Iterator<Item = (i64, i64, i64)> {
         let starts =
             [(i64::MIN, 0)].into_iter().chain(self.steps.iter().map(|step| (step.from_us, step.ahead_us)));
         let ends = self.steps.iter().map(|step| step.to_us).chain([i64::MAX]);

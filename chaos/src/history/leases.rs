@@ -2,7 +2,8 @@
 //!
 //! A lease begins between its call and the reply. It is *surely held* at an instant when it has begun, nobody can have
 //! ended it (its owner's RELEASE, an operator's DEL, a shorter EXTEND), and the server's clock cannot have shown its
-//! deadline since. A grant while as many others as there may be are surely held is a violation.
+//! deadline since. A grant while as many others as there may be are surely held is a violation. So a clock that is set
+//! back makes a lease longer, by as much as it is set back.
 //!
 //! The instant of a grant after a wait is known better than by its call: a fence is the time of the grant by the
 //! server's clock, unless that was behind the last fence, when it is that fence + 1.
@@ -247,7 +248,11 @@ mod tests {
         // Back: the lease lasts longer by the step.
         let mut back = Clock::default();
         back.step(20_000, 20_010, -3_600_000_000);
-        assert_eq!(too_many(&[a, take(1, 3_000_000_000, 3_000_000_010, 2)], &back), [2]);
+        assert_eq!(too_many(&[a.clone(), take(1, 3_000_000_000, 3_000_000_010, 2)], &back), [2]);
+        // And right again: as long as it was given.
+        back.step(50_000, 50_010, 0);
+        assert_eq!(too_many(&[a.clone(), take(1, 98_000, 98_010, 2)], &back), [2]);
+        assert_eq!(too_many(&[a, take(1, 98_000, 99_010, 2)], &back), [0; 0]);
     }
 
     #[test]
