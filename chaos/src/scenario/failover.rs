@@ -242,12 +242,6 @@ impl<'a> Trial<'a> {
         if blow == Blow::Failover && lost > 0 {
             self.faults.push(format!("FAILOVER lost {lost} answered changes"));
         }
-        if blow != Blow::ReplicaOf && lost > 20 {
-            eprintln!("LOSTMANY {blow:?} {lost}");
-            for (i, s) in self.servers.iter().enumerate() {
-                eprintln!("=== {i} new {} port {}\n{}", self.primary, s.port(), s.log());
-            }
-        }
         self.lost.push((blow, lost, oldest_us));
     }
 

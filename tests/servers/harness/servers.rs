@@ -12,6 +12,7 @@ on_every_server![
     the_clock_is_exact_from_the_first_command_on,
     the_clock_also_moves_expiry_and_survives_a_restart,
     the_module_reads_the_same_clock,
+    a_running_clock_goes_on_from_where_it_is_set,
     a_replica_follows,
     one_node_is_a_whole_cluster,
     replies_are_seen_as_they_are,
@@ -81,6 +82,28 @@ fn the_clock_also_moves_expiry_and_survives_a_restart(kind: Kind) {
     assert_eq!(client.ask("PTTL k").int(), 1);
     server.set_clock_ms(NOON_US / 1000 + 1001);
     assert!(client.ask("GET k").is_null());
+}
+
+fn a_running_clock_goes_on_from_where_it_is_set(kind: Kind) {
+    let server = Server::setup(kind).running_clock().start();
+    let mut client = server.connect();
+    let mut shown = || {
+        let time = client.ask("TIME");
+        let part = |index: usize| time.array()[index].text().parse::<i64>().unwrap();
+        part(0) * 1_000_000 + part(1)
+    };
+    let truth = || {
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
+        i64::try_from(since.as_micros()).unwrap()
+    };
+    for ahead_us in [0, 3_600_000_000, -3_600_000_000, 1] {
+        server.step_clock_us(ahead_us);
+        let (before, shown, after) = (truth(), shown(), truth());
+        assert!(
+            (before + ahead_us..=after + ahead_us).contains(&shown),
+            "{ahead_us}: {before} {shown} {after}"
+        );
+    }
 }
 
 /// Also on 7.0, where the module has to ask the system for the time.
