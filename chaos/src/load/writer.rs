@@ -6,7 +6,7 @@ use std::time::Duration;
 use fastrand::Rng;
 use sluice_testing::{Client, Reply};
 
-use crate::history::{Found, Holder, State, Step, Track};
+use crate::history::{Found, Holder, Instants, State, Step, Track};
 use crate::load::link::{Link, Route};
 
 /// A hundred years: no token comes back in the time of a run.
@@ -16,16 +16,15 @@ const COUNT: i64 = 1_000_000;
 /// How the limits of a writer's keys are spelled; each is charged the same.
 const LIMITS: [&[&str]; 3] = [&[""], &[" STRICT"], &[" BURST 900000", ""]];
 
-/// The key for limits on which all writers draw.
-const SHARED: &str = "{shared}:tokens";
-
 /// One writer, its keys and what they went through.
 pub(crate) struct Writer {
     number: usize,
+    /// The key for limits on which all writers of the same word draw.
+    shared_key: String,
     rng: Rng,
     owners: u64,
-    pub(crate) limits: Vec<Track>,
-    pub(crate) locks: Vec<Track>,
+    limits: Vec<Track>,
+    locks: Vec<Track>,
     /// Tokens taken from the shared key, and those of calls without a reply.
     pub(crate) shared: i64,
     pub(crate) shared_in_doubt: i64,
@@ -36,12 +35,14 @@ pub(crate) struct Writer {
 }
 
 impl Writer {
-    pub(crate) fn new(number: usize, seed: u64) -> Self {
+    /// The names of its keys begin with a word in braces.
+    pub(crate) fn new(tag: &str, number: usize, seed: u64) -> Self {
         let limits =
-            (0..LIMITS.len()).map(|n| Track::new(format!("{{w{number}}}:tokens:{n}"), State::Used(0)));
-        let locks = (0..6).map(|n| Track::new(format!("{{w{number}}}:lock:{n}"), State::Held(Vec::new())));
+            (0..LIMITS.len()).map(|n| Track::new(format!("{tag}:{number}:limit{n}"), State::Used(0)));
+        let locks = (0..6).map(|n| Track::new(format!("{tag}:{number}:lock{n}"), State::Held(Vec::new())));
         Self {
             number,
+            shared_key: format!("{tag}:shared"),
             rng: Rng::with_seed(seed.wrapping_add(number as u64)),
             owners: 0,
             limits: limits.collect(),
@@ -90,8 +91,8 @@ impl Writer {
     /// Takes tokens of the limit that all share.
     fn draw(&mut self, link: &mut Link<'_>, patience: Duration) -> Option<()> {
         let cost = self.rng.i64(1..=5);
-        let line = format!("RATELIMIT.ACQUIRE {SHARED} {}", limits(&[""], cost));
-        let (_, _, reply) = send(link, SHARED, &line, patience)?;
+        let line = format!("RATELIMIT.ACQUIRE {} {}", self.shared_key, limits(&[""], cost));
+        let (_, _, reply) = send(link, &self.shared_key, &line, patience)?;
         if reply.is_none() {
             self.shared_in_doubt += cost;
         }
@@ -152,7 +153,7 @@ impl Writer {
     ///
     /// # Errors
     /// As `used`.
-    pub(crate) fn found(client: &mut Client, track: &Track) -> Result<Found, String> {
+    fn found(client: &mut Client, track: &Track) -> Result<Found, String> {
         match track.state() {
             State::Used(_) => Self::used(client, &track.key),
             State::Held(_) => Ok(Self::held(client, &track.key)),
@@ -196,11 +197,43 @@ impl Writer {
     }
 
     /// How many tokens of the shared key a server has counted.
-    pub(crate) fn shared_used(client: &mut Client) -> Result<i64, String> {
-        match Self::used(client, SHARED)? {
+    ///
+    /// # Errors
+    /// As `used`.
+    pub(crate) fn shared_used(&self, client: &mut Client) -> Result<i64, String> {
+        match Self::used(client, &self.shared_key)? {
             Found::Used(used) => Ok(used),
             Found::Held(_) => Ok(0),
         }
+    }
+
+    /// Compares its keys with what a server has, and goes on from that. What it says is which changes are missing:
+    /// how many, and how old the oldest was, in µs.
+    pub(crate) fn look(
+        &mut self,
+        client: &mut Client,
+        instants: Instants,
+        faults: &mut Vec<String>,
+    ) -> (usize, i64) {
+        let (mut lost, mut oldest_us) = (0, 0);
+        for track in self.limits.iter_mut().chain(&mut self.locks) {
+            let found = match Self::found(client, track) {
+                Ok(found) => found,
+                Err(fault) => {
+                    faults.push(fault);
+                    continue;
+                }
+            };
+            match track.judge(&found, instants) {
+                Ok(kept) => {
+                    lost += kept.lost;
+                    oldest_us = oldest_us.max(kept.lost_us);
+                }
+                Err(fault) => faults.push(fault),
+            }
+            track.settle(&found);
+        }
+        (lost, oldest_us)
     }
 }
 

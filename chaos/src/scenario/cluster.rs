@@ -13,12 +13,13 @@ use super::shards::{Shards, role};
 use super::void::Void;
 use super::{Cell, Outcome};
 use crate::history::{
-    Call, Clock, Lease, Leases, Stopped, Told, answered_in_time, fences_grow, only_holders,
+    Call, Clock, Instants, Lease, Leases, Stopped, Told, answered_in_time, fences_grow, only_holders,
 };
-use crate::load::{Habits, LockClient};
+use crate::load::{Habits, LockClient, Writer};
 use crate::now::{Ends, now_us, sleep_ms, within};
 
 const CLIENTS: usize = 6;
+const WRITERS: usize = 2;
 const BOUND_US: i64 = 2_000_000;
 const SOON: Duration = Duration::from_secs(10);
 
@@ -47,6 +48,10 @@ struct Trial<'a> {
     shards: Shards,
     /// The shard that has the slot that moves.
     has_moving: usize,
+    /// Their keys are in the slot that moves.
+    writers: Vec<Writer>,
+    /// Changes of theirs that were answered and are missing after a kill or a stop, and how old the oldest was, in µs.
+    lost: (usize, i64),
     calls: Vec<Call>,
     voids: Vec<Void>,
     stops: Vec<Stopped>,
@@ -68,6 +73,8 @@ pub(crate) fn run(cell: &Cell) -> Outcome {
         cell,
         shards: Shards::start(cell.kind),
         has_moving: 1,
+        writers: (0..WRITERS).map(|n| Writer::new(MOVING, n, cell.seed)).collect(),
+        lost: (0, 0),
         calls: Vec::new(),
         voids: Vec::new(),
         stops: Vec::new(),
@@ -96,7 +103,7 @@ impl Trial<'_> {
         self.done.push(blow);
         let began_us = now_us();
         let moves = matches!(blow, Blow::Move | Blow::MoveWhole);
-        let struck = if moves { self.has_moving } else { rng.usize(..3) };
+        let struck = if moves || rng.bool() { self.has_moving } else { rng.usize(..3) };
         let mut waiters =
             self.wait(struck, if moves { MOVING.to_owned() } else { self.shards.tag(struck, MOVING) });
         let map = self.shards.map();
@@ -107,8 +114,12 @@ impl Trial<'_> {
         let hasty = Habits { patience: Duration::from_millis(400), ..patient.clone() };
         let stop = AtomicBool::new(false);
         let first = CLIENTS * self.rounds;
+        let mut writers = std::mem::take(&mut self.writers);
         let calls: Vec<Call> = thread::scope(|scope| {
             let ends = Ends(&stop);
+            for writer in &mut writers {
+                scope.spawn(|| writer.run(&map, &stop, Duration::from_secs(1)));
+            }
             let clients: Vec<_> = (first..first + CLIENTS)
                 .map(|n| {
                     let habits = if n % 3 == 0 { &patient } else { &hasty };
@@ -128,6 +139,8 @@ impl Trial<'_> {
             clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
         });
         self.calls.extend(calls);
+        self.writers = writers;
+        self.look(blow, struck);
         self.hear(blow, &mut waiters);
         for shard in self.shards.changed_by_themselves() {
             self.unplanned += 1;
@@ -273,6 +286,23 @@ impl Trial<'_> {
         sleepers
     }
 
+    /// What has become of the writers' keys. Nothing is lost unless their primary was.
+    fn look(&mut self, blow: Blow, struck: usize) {
+        let mut client = self.shards.primary(self.has_moving).connect();
+        let instants = Instants { answered_before_us: now_us(), asked_before_us: i64::MAX };
+        let mut faults = Vec::new();
+        let may_lose = matches!(blow, Blow::Kill | Blow::Stop) && struck == self.has_moving;
+        for writer in &mut self.writers {
+            let (lost, oldest_us) = writer.look(&mut client, instants, &mut faults);
+            if may_lose {
+                self.lost = (self.lost.0 + lost, self.lost.1.max(oldest_us));
+            } else if lost > 0 {
+                faults.push(format!("{lost} answered changes lost"));
+            }
+        }
+        self.faults.extend(faults.into_iter().map(|fault| format!("{blow:?}: {fault}")));
+    }
+
     /// After a while without calls the replica of a shard has what its primary has.
     fn compare(&mut self, shard: usize, blow: Blow) {
         let (primary, other) = (self.shards.primary(shard), &self.shards.nodes[self.shards.other(shard)]);
@@ -307,10 +337,13 @@ impl Trial<'_> {
             }
         }
         let unanswered = self.calls.iter().filter(|call| call.told == Told::Nothing).count();
+        let changes: u64 = self.writers.iter().map(|writer| writer.answered).sum();
         let figures = format!(
-            "{}; {} grants, {} waiters told, {unanswered} calls without a reply; {overlaps} holders of what was lost \
+            "{}; {changes} changes answered, {} lost by kills and stops ({} ms); {} grants, {} waiters told, {unanswered} calls without a reply; {overlaps} holders of what was lost \
              met another; a stopped primary granted {} of {} waiters when it woke; {} failovers by themselves",
             blows.join(", "),
+            self.lost.0,
+            self.lost.1 / 1000,
             leases.all().count(),
             self.told,
             self.sleepers.0,

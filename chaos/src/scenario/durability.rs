@@ -74,7 +74,7 @@ impl Keeping {
 impl Trial {
     fn start(cell: &Cell, keeping: Keeping) -> Self {
         let server = keeping.setup(Server::setup(cell.kind).tcp()).start();
-        let writers = (0..WRITERS).map(|n| Writer::new(n, cell.seed)).collect();
+        let writers = (0..WRITERS).map(|n| Writer::new("{w}", n, cell.seed)).collect();
         Self {
             keeping,
             server,
@@ -125,27 +125,15 @@ impl Trial {
     fn look(&mut self, instants: Instants) {
         let mut client = self.server.connect();
         let mut faults = Vec::new();
-        let tracks =
-            self.writers.iter_mut().flat_map(|writer| writer.limits.iter_mut().chain(&mut writer.locks));
-        for track in tracks {
-            match Writer::found(&mut client, track) {
-                Ok(found) => {
-                    match track.judge(&found, instants) {
-                        Ok(kept) => {
-                            self.lost += kept.lost;
-                            self.lost_us = self.lost_us.max(kept.lost_us);
-                        }
-                        Err(fault) => faults.push(fault),
-                    }
-                    track.settle(&found);
-                }
-                Err(fault) => faults.push(fault),
-            }
+        for writer in &mut self.writers {
+            let (lost, oldest_us) = writer.look(&mut client, instants, &mut faults);
+            self.lost += lost;
+            self.lost_us = self.lost_us.max(oldest_us);
         }
         if self.keeping != Keeping::EverySecond && self.lost > 0 {
             faults.push(format!("{} answered changes forgotten, {} ms old", self.lost, self.lost_us / 1000));
         }
-        match Writer::shared_used(&mut client) {
+        match self.writers[0].shared_used(&mut client) {
             Ok(used) => self.compare_shared(used, &mut faults),
             Err(fault) => faults.push(fault),
         }
@@ -190,7 +178,7 @@ impl Trial {
                 self.lost_tokens
             ),
             Keeping::Snapshots => {
-                format!("snapshots: {kills} kills, {changes} answered, {} lost of them", self.lost)
+                format!("snapshots: {kills} kills, {changes} answered, {} lost that were in one", self.lost)
             }
         }
     }

@@ -6,10 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use fastrand::Rng;
-use sluice_testing::Server;
+use sluice_testing::{Client, Server};
 
 use super::{Cell, Outcome};
-use crate::history::{Asked, Call, Clock, Leases, Told, fences_grow, only_holders};
+use crate::history::{Asked, Call, Clock, Leases, Told, answered_in_time, fences_grow, only_holders};
 use crate::load::{Habits, Link, LockClient, Only, record, words};
 use crate::now::{Ends, now_us, sleep_ms};
 
@@ -29,6 +29,9 @@ const STEPS_US: [i64; 9] = [
     -SECOND_US / 10,
 ];
 
+/// How much later than its BLOCK a wait may end while the clock is true.
+const BOUND_US: i64 = 1_900_000;
+
 /// After a step an alarm may be so late, and so much later still on a busy machine.
 const LATE: Duration = Duration::from_millis(1000 + 500);
 
@@ -36,6 +39,8 @@ const LATE: Duration = Duration::from_millis(1000 + 500);
 #[derive(Default)]
 struct Done {
     clock: Clock,
+    /// From then on nothing was done to it, unix µs.
+    steady_us: i64,
     deletes: Vec<Call>,
     steps: u32,
     kills: u32,
@@ -47,7 +52,7 @@ pub(crate) fn run(cell: &Cell) -> Outcome {
     let mut locks: Vec<_> = (0..3).map(|n| (format!("mutex:{n}"), 1)).collect();
     locks.push(("semaphore".to_owned(), 3));
     // A BLOCK gets longer when the clock goes back: nobody waits for that.
-    let patience = Duration::from_millis(1000);
+    let patience = Duration::from_millis(2000);
     let habits = Habits { locks, lease_ms: 20..250, block_ms: 50..1000, dying: 20, patience };
     let (route, stop) = (Only(server.port()), AtomicBool::new(false));
     let (mut calls, done) = thread::scope(|scope| {
@@ -77,6 +82,8 @@ pub(crate) fn run(cell: &Cell) -> Outcome {
     }
     faults.extend(fences_grow(&calls));
     faults.extend(only_holders(&calls, &leases, |_| false));
+    let steady: Vec<_> = calls.iter().filter(|call| call.invoked_us > done.steady_us).cloned().collect();
+    faults.extend(answered_in_time(&steady, &[], BOUND_US));
     let unanswered = calls.iter().filter(|call| call.told == Told::Nothing).count();
     let late = late.map_or(-1, |late| i64::try_from(late.as_millis()).unwrap_or(i64::MAX));
     let figures = format!(
@@ -98,7 +105,7 @@ fn disturb(cell: &Cell, server: &Server, habits: &Habits) -> Done {
     let mut done = Done::default();
     let (mut client, route) = (server.connect(), Only(server.port()));
     let mut link = Link::new(&route);
-    while cell.has_left(Duration::from_secs(8)) {
+    while cell.has_left(Duration::from_millis(9500)) {
         sleep_ms(rng.u64(50..400));
         match rng.u8(..10) {
             0..4 => {
@@ -116,11 +123,23 @@ fn disturb(cell: &Cell, server: &Server, habits: &Habits) -> Done {
                 done.stops += 1;
             }
             6 => client.ask(&format!("CLIENT PAUSE {} WRITE", rng.u64(20..200))).assert_ok(),
+            7 => unblock(&mut client, &mut rng),
             _ => done.deletes.push(delete(&mut link, habits, &mut rng)),
         }
     }
     step(server, &mut done.clock, 0);
+    done.steady_us = now_us();
+    sleep_ms(1500);
     done
+}
+
+/// CLIENT UNBLOCK of one who waits.
+fn unblock(client: &mut Client, rng: &mut Rng) {
+    let list = client.ask("CLIENT LIST").text().to_owned();
+    let blocked: Vec<_> = list.lines().filter(|line| line.contains(" flags=b ")).collect();
+    let Some(line) = rng.choice(blocked) else { return };
+    let id = line.split(' ').find_map(|field| field.strip_prefix("id=")).unwrap_or_default();
+    client.ask(&format!("CLIENT UNBLOCK {id} {}", if rng.bool() { "ERROR" } else { "TIMEOUT" }));
 }
 
 fn step(server: &Server, clock: &mut Clock, ahead_us: i64) {

@@ -80,7 +80,7 @@ pub(crate) fn run(cell: &Cell) -> Outcome {
 impl<'a> Trial<'a> {
     fn start(cell: &'a Cell) -> Self {
         let servers: Vec<_> = (0..3).map(|_| Server::setup(cell.kind).tcp().start()).collect();
-        let writers = (0..WRITERS).map(|n| Writer::new(n, cell.seed)).collect();
+        let writers = (0..WRITERS).map(|n| Writer::new("{w}", n, cell.seed)).collect();
         let mut trial = Self {
             cell,
             servers,
@@ -219,26 +219,13 @@ impl<'a> Trial<'a> {
         let mut client = self.servers[self.primary].connect();
         let instants = Instants { answered_before_us: now_us(), asked_before_us: i64::MAX };
         let (mut lost, mut oldest_us) = (0, 0);
+        let mut faults = Vec::new();
         for writer in &mut self.writers {
-            let tracks = writer.limits.iter_mut().chain(&mut writer.locks);
-            for track in tracks {
-                let found = match Writer::found(&mut client, track) {
-                    Ok(found) => found,
-                    Err(fault) => {
-                        self.faults.push(fault);
-                        continue;
-                    }
-                };
-                match track.judge(&found, instants) {
-                    Ok(kept) => {
-                        lost += kept.lost;
-                        oldest_us = oldest_us.max(kept.lost_us);
-                    }
-                    Err(fault) => self.faults.push(format!("{blow:?}: {fault}")),
-                }
-                track.settle(&found);
-            }
+            let (missing, age_us) = writer.look(&mut client, instants, &mut faults);
+            lost += missing;
+            oldest_us = oldest_us.max(age_us);
         }
+        self.faults.extend(faults.into_iter().map(|fault| format!("{blow:?}: {fault}")));
         if blow == Blow::Failover && lost > 0 {
             self.faults.push(format!("FAILOVER lost {lost} answered changes"));
         }
