@@ -71,7 +71,7 @@ chaos: ## servers crash, fail over, move slots, change their clocks: is what cli
 	@scripts/need cc libclang pip redis-server
 	@scripts/servers
 	cargo build --release --locked
-	cargo run --release --locked -p sluice-chaos
+	cargo run --profile checked --locked -p sluice-chaos
 
 # Nothing that is there is written again.
 fixtures: ## writes the files of tests/fixtures/NAME from its commands.txt (tests/fixtures/README.md)

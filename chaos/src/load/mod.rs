@@ -6,4 +6,4 @@ mod writer;
 
 pub(crate) use link::{Link, Only, Route};
 pub(crate) use locks::{Habits, LockClient, record, words};
-pub(crate) use writer::Writer;
+pub(crate) use writer::{Writer, field};

@@ -238,7 +238,7 @@ impl Writer {
 }
 
 /// A field of a map that INFO answers.
-fn field(map: &Reply, name: &str) -> Reply {
+pub(crate) fn field(map: &Reply, name: &str) -> Reply {
     let pairs = map.pairs();
     pairs
         .into_iter()

@@ -15,7 +15,7 @@ use super::{Cell, Outcome};
 use crate::history::{
     Call, Clock, Instants, Lease, Leases, Stopped, Told, answered_in_time, fences_grow, only_holders,
 };
-use crate::load::{Habits, LockClient, Writer};
+use crate::load::{Habits, LockClient, Writer, field};
 use crate::now::{Ends, now_us, sleep_ms, within};
 
 const CLIENTS: usize = 6;
@@ -273,16 +273,18 @@ impl Trial<'_> {
         let (primary, tag) = (self.shards.primary(shard), self.shards.tag(shard, MOVING));
         let sleeper = |n| {
             let key = format!("{tag}:sleeper{n}");
-            primary.ask(&format!("LOCK.TRY {key} holder{} PX 500", self.rounds));
+            primary.ask(&format!("LOCK.TRY {key} holder{} PX 1500", self.rounds));
             let mut client = primary.connect_tcp();
             client.send(&["LOCK.ACQUIRE", &key, &format!("s{}", self.rounds), "PX", "60000", "BLOCK", "0"]);
             client
         };
         let sleepers: Vec<_> = (0..SLEEPERS).map(sleeper).collect();
         // They all wait, and the leases still last.
-        let waiting =
-            || primary.connect().info("sluice", "sluice_lock_waiting").parse().unwrap_or(0) >= SLEEPERS;
-        assert!(within(Duration::from_millis(400), waiting), "nobody waits");
+        let waits = |n| {
+            let info = primary.ask(&format!("LOCK.INFO {tag}:sleeper{n}"));
+            !info.is_null() && field(&info, "waiting").int() == 1
+        };
+        assert!(within(Duration::from_secs(1), || (0..SLEEPERS).all(waits)), "nobody waits");
         sleepers
     }
 

@@ -36,12 +36,16 @@ impl Sentinel {
         sentinel
     }
 
+    /// The port of the primary as it knows it.
+    pub(crate) fn primary(&self) -> u16 {
+        self.0.ask("SENTINEL GET-MASTER-ADDR-BY-NAME group").array()[1].text().parse().unwrap()
+    }
+
     /// The port of the primary that it promotes in place of another.
     pub(crate) fn promoted(&self, instead_of: u16) -> u16 {
         let mut port = instead_of;
         let changed = || {
-            let address = self.0.ask("SENTINEL GET-MASTER-ADDR-BY-NAME group");
-            port = address.array()[1].text().parse().unwrap();
+            port = self.primary();
             port != instead_of
         };
         assert!(within(SOON, changed), "Sentinel promotes nobody:\n{}", self.0.log());

@@ -4,7 +4,7 @@
 use crate::history::Lease;
 
 /// So long before a primary is struck, an answer may not have reached its replicas on a busy machine.
-const UNDER_WAY_US: i64 = 300_000;
+const UNDER_WAY_US: i64 = 500_000;
 
 /// Nothing that a server answered in this time is certain.
 #[derive(Clone, Copy, Debug)]
