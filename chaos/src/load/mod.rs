@@ -2,8 +2,10 @@
 
 mod link;
 mod locks;
+mod stored;
 mod writer;
 
 pub(crate) use link::{Link, Only, Route};
 pub(crate) use locks::{Habits, LockClient, record, words};
-pub(crate) use writer::{Writer, field};
+pub(crate) use stored::field;
+pub(crate) use writer::Writer;

@@ -8,13 +8,25 @@ use sluice_testing::{Client, Reply};
 
 use crate::history::{Found, Holder, Instants, State, Step, Track};
 use crate::load::link::{Link, Route};
+use crate::load::stored;
+use crate::now::now_us;
 
-/// A hundred years: no token comes back in the time of a run.
-const NEVER_MS: i64 = 3_155_760_000_000;
-const COUNT: i64 = 1_000_000;
+/// The limits of a writer's keys; those of one key are charged the same. A period is a hundred years, so that no token
+/// comes back in the time of a run.
+const LIMITS: [&[&str]; 4] = [
+    &["LIMIT 1000000 PX 3155760000000"],
+    &["LIMIT 1000000 PX 3155760000000 STRICT"],
+    &["LIMIT 1000000 PX 3155760000000 BURST 900000", "LIMIT 1000000 PX 3155760000000"],
+    &["LIMIT 315576000 PX 3155760000000"],
+];
 
-/// How the limits of a writer's keys are spelled; each is charged the same.
-const LIMITS: [&[&str]; 3] = [&[""], &[" STRICT"], &[" BURST 900000", ""]];
+/// Except for this one, a token of which is back after 10 s: so the key's expiry can stay at some of its changes, as it
+/// does with usual limits. How much of it is used is told by when it will be full.
+const PACED: usize = 3;
+const TOKEN_MS: i64 = 10_000;
+
+/// Taken at first, so that it is not full in the time of a run.
+const PACED_AT_FIRST: i64 = 10_000;
 
 /// One writer, its keys and what they went through.
 pub(crate) struct Writer {
@@ -24,6 +36,8 @@ pub(crate) struct Writer {
     rng: Rng,
     owners: u64,
     limits: Vec<Track>,
+    /// When the paced one was first charged, unix ms.
+    paced_since_ms: i64,
     locks: Vec<Track>,
     /// Tokens taken from the shared key, and those of calls without a reply.
     pub(crate) shared: i64,
@@ -46,6 +60,7 @@ impl Writer {
             rng: Rng::with_seed(seed.wrapping_add(number as u64)),
             owners: 0,
             limits: limits.collect(),
+            paced_since_ms: 0,
             locks: locks.collect(),
             shared: 0,
             shared_in_doubt: 0,
@@ -77,7 +92,11 @@ impl Writer {
         let track = &mut self.limits[index];
         let State::Used(used) = *track.state() else { return None };
         let back = used > 10 && self.rng.u8(..5) == 0;
-        let cost = self.rng.i64(1..=5);
+        let mut cost = self.rng.i64(1..=5);
+        if index == PACED && used == 0 {
+            cost = PACED_AT_FIRST;
+            self.paced_since_ms = now_us() / 1000;
+        }
         let command = if back { "RETURN" } else { "ACQUIRE" };
         let line = format!("RATELIMIT.{command} {} {}", track.key, limits(LIMITS[index], cost));
         let (invoked_us, ended_us, reply) = send(link, &track.key, &line, patience)?;
@@ -91,7 +110,7 @@ impl Writer {
     /// Takes tokens of the limit that all share.
     fn draw(&mut self, link: &mut Link<'_>, patience: Duration) -> Option<()> {
         let cost = self.rng.i64(1..=5);
-        let line = format!("RATELIMIT.ACQUIRE {} {}", self.shared_key, limits(&[""], cost));
+        let line = format!("RATELIMIT.ACQUIRE {} {}", self.shared_key, limits(LIMITS[0], cost));
         let (_, _, reply) = send(link, &self.shared_key, &line, patience)?;
         if reply.is_none() {
             self.shared_in_doubt += cost;
@@ -104,7 +123,8 @@ impl Writer {
     fn lock(&mut self, link: &mut Link<'_>, patience: Duration) -> Option<()> {
         let index = self.rng.usize(..self.locks.len());
         let track = &mut self.locks[index];
-        let most = if index < 4 { 1 } else { 8 };
+        // The module keeps eight and fewer in another way than more.
+        let most = if index < 4 { 1 } else { 12 };
         let State::Held(mut holders) = track.state().clone() else { return None };
         let lease_ms = self.rng.i64(3_600_000..7_200_000);
         let chosen = self.rng.usize(..=holders.len());
@@ -149,62 +169,12 @@ impl Writer {
         Some(())
     }
 
-    /// What a server has of one of its keys.
-    ///
-    /// # Errors
-    /// As `used`.
-    fn found(client: &mut Client, track: &Track) -> Result<Found, String> {
-        match track.state() {
-            State::Used(_) => Self::used(client, &track.key),
-            State::Held(_) => Ok(Self::held(client, &track.key)),
-        }
-    }
-
-    /// What a server has of a key of limits.
-    ///
-    /// # Errors
-    /// That its limits, which are always charged the same, do not agree.
-    fn used(client: &mut Client, key: &str) -> Result<Found, String> {
-        let reply = client.call(&["RATELIMIT.INFO", key]);
-        if reply.is_null() {
-            return Ok(Found::Used(0));
-        }
-        let used =
-            reply.array().iter().map(|limit| field(limit, "burst").int() - field(limit, "remaining").int());
-        let used: Vec<_> = used.collect();
-        match used[..] {
-            [first, ref rest @ ..] if rest.iter().all(|other| *other == first) => Ok(Found::Used(first)),
-            _ => Err(format!("{key}: its limits were charged the same, and have now used {used:?}")),
-        }
-    }
-
-    /// What a server has of a lock.
-    fn held(client: &mut Client, key: &str) -> Found {
-        // INFO tells what is left of a lease: the time that it is told at has to be the server's.
-        let mut replies = client.pipeline(&["MULTI", "TIME", &format!("LOCK.INFO {key}"), "EXEC"]);
-        let answers = replies.pop().unwrap();
-        let [time, info] = answers.array() else { panic!("{answers:?}") };
-        if info.is_null() {
-            return Found::Held(Vec::new());
-        }
-        let part = |index: usize| time.array()[index].text().parse::<i64>().unwrap();
-        let now_ms = part(0) * 1000 + part(1) / 1000;
-        let shown = |holder: &Reply| {
-            let owner = field(holder, "owner").text().to_owned();
-            (owner, field(holder, "fence").int(), now_ms + field(holder, "ttl-ms").int())
-        };
-        Found::Held(field(info, "holders").array().iter().map(shown).collect())
-    }
-
     /// How many tokens of the shared key a server has counted.
     ///
     /// # Errors
-    /// As `used`.
+    /// As `stored::used`.
     pub(crate) fn shared_used(&self, client: &mut Client) -> Result<i64, String> {
-        match Self::used(client, &self.shared_key)? {
-            Found::Used(used) => Ok(used),
-            Found::Held(_) => Ok(0),
-        }
+        stored::used(client, &self.shared_key)
     }
 
     /// Compares its keys with what a server has, and goes on from that. What it says is which changes are missing:
@@ -216,8 +186,15 @@ impl Writer {
         faults: &mut Vec<String>,
     ) -> (usize, i64) {
         let (mut lost, mut oldest_us) = (0, 0);
-        for track in self.limits.iter_mut().chain(&mut self.locks) {
-            let found = match Self::found(client, track) {
+        for (index, track) in self.limits.iter_mut().chain(&mut self.locks).enumerate() {
+            let found = match track.state() {
+                State::Used(_) if index == PACED => {
+                    stored::paced(client, &track.key, self.paced_since_ms, TOKEN_MS).map(Found::Used)
+                }
+                State::Used(_) => stored::used(client, &track.key).map(Found::Used),
+                State::Held(_) => Ok(Found::Held(stored::held(client, &track.key))),
+            };
+            let found = match found {
                 Ok(found) => found,
                 Err(fault) => {
                     faults.push(fault);
@@ -237,19 +214,8 @@ impl Writer {
     }
 }
 
-/// A field of a map that INFO answers.
-pub(crate) fn field(map: &Reply, name: &str) -> Reply {
-    let pairs = map.pairs();
-    pairs
-        .into_iter()
-        .find(|(field, _)| field.text() == name)
-        .unwrap_or_else(|| panic!("no {name}: {map:?}"))
-        .1
-}
-
-fn limits(options: &[&str], cost: i64) -> String {
-    let limit = |option: &&str| format!("LIMIT {COUNT} PX {NEVER_MS}{option} COST {cost}");
-    options.iter().map(limit).collect::<Vec<_>>().join(" ")
+fn limits(limits: &[&str], cost: i64) -> String {
+    limits.iter().map(|limit| format!("{limit} COST {cost}")).collect::<Vec<_>>().join(" ")
 }
 
 /// None: the server refused, or was not there, so nothing has happened.

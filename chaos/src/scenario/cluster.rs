@@ -1,7 +1,6 @@
 //! A cluster whose slots move and whose primaries are killed, stopped and replaced: no lock has two holders at one
 //! instant, and whoever waits is answered or sent on.
 
-use std::io::ErrorKind;
 use std::sync::atomic::AtomicBool;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -9,22 +8,17 @@ use std::time::{Duration, Instant};
 use fastrand::Rng;
 use sluice_testing::{Client, Kind, Reply, Server};
 
-use super::shards::{Shards, role};
+use super::shards::{MOVING, Shards, role};
+use super::verdict::{hear, is_silence, judge};
 use super::void::Void;
 use super::{Cell, Outcome};
-use crate::history::{
-    Call, Clock, Instants, Lease, Leases, Stopped, Told, answered_in_time, fences_grow, only_holders,
-};
+use crate::history::{Call, Instants, Stopped};
 use crate::load::{Habits, LockClient, Writer, field};
 use crate::now::{Ends, now_us, sleep_ms, within};
 
 const CLIENTS: usize = 6;
 const WRITERS: usize = 2;
-const BOUND_US: i64 = 2_000_000;
 const SOON: Duration = Duration::from_secs(10);
-
-/// The slot of this word moves.
-const MOVING: &str = "{k}";
 
 /// How many wait for locks whose leases end while their primary is stopped.
 const SLEEPERS: usize = 5;
@@ -50,8 +44,8 @@ struct Trial<'a> {
     has_moving: usize,
     /// Their keys are in the slot that moves.
     writers: Vec<Writer>,
-    /// Changes of theirs that were answered and are missing after a kill or a stop, and how old the oldest was, in µs.
-    lost: (usize, i64),
+    /// Changes of theirs that were answered and are missing after a kill or a stop.
+    lost: usize,
     calls: Vec<Call>,
     voids: Vec<Void>,
     stops: Vec<Stopped>,
@@ -74,7 +68,7 @@ pub(crate) fn run(cell: &Cell) -> Outcome {
         shards: Shards::start(cell.kind),
         has_moving: 1,
         writers: (0..WRITERS).map(|n| Writer::new(MOVING, n, cell.seed)).collect(),
-        lost: (0, 0),
+        lost: 0,
         calls: Vec::new(),
         voids: Vec::new(),
         stops: Vec::new(),
@@ -104,8 +98,7 @@ impl Trial<'_> {
         let began_us = now_us();
         let moves = matches!(blow, Blow::Move | Blow::MoveWhole);
         let struck = if moves || rng.bool() { self.has_moving } else { rng.usize(..3) };
-        let mut waiters =
-            self.wait(struck, if moves { MOVING.to_owned() } else { self.shards.tag(struck, MOVING) });
+        let mut waiters = self.wait(struck, if moves { MOVING.to_owned() } else { self.shards.tag(struck) });
         let map = self.shards.map();
         let names = ["{k}:0", "{k}:1", "{a}:0", "{b}:0", "{c}:0"];
         let locks =
@@ -141,7 +134,9 @@ impl Trial<'_> {
         self.calls.extend(calls);
         self.writers = writers;
         self.look(blow, struck);
-        self.hear(blow, &mut waiters);
+        let mut faults = Vec::new();
+        self.told += hear(&mut waiters, SOON, &mut faults);
+        self.faults.extend(faults.into_iter().map(|fault| format!("{blow:?}: {fault}")));
         for shard in self.shards.changed_by_themselves() {
             self.unplanned += 1;
             let old = self.shards.nodes[self.shards.other(shard)].port();
@@ -164,22 +159,6 @@ impl Trial<'_> {
             client
         };
         (0..3).map(waiter).collect()
-    }
-
-    /// What they were told: anything but nothing, and but that they hold it.
-    fn hear(&mut self, blow: Blow, waiters: &mut [Client]) {
-        for waiter in waiters {
-            waiter.set_patience(SOON).unwrap();
-            match waiter.try_read() {
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
-                    self.faults.push(format!("{blow:?}: one who waits was told nothing"));
-                }
-                Ok(reply @ Reply::Array(_)) => {
-                    self.faults.push(format!("{blow:?}: one who waits without an end was told {reply:?}"));
-                }
-                _ => self.told += 1,
-            }
-        }
     }
 
     /// Moves the slot to another shard, key by key.
@@ -258,7 +237,7 @@ impl Trial<'_> {
             sleeper.set_patience(SOON).unwrap();
             match sleeper.try_read() {
                 Ok(Reply::Array(reply)) if reply[0] == Reply::Int(1) => self.sleepers.0 += 1,
-                Err(error) if matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut) => {
+                Err(error) if is_silence(&error) => {
                     self.faults
                         .push("one who slept through the end of its primary was told nothing".to_owned());
                 }
@@ -270,7 +249,7 @@ impl Trial<'_> {
 
     /// Some who wait for locks whose leases end while nobody looks.
     fn sleep(&self, shard: usize) -> Vec<Client> {
-        let (primary, tag) = (self.shards.primary(shard), self.shards.tag(shard, MOVING));
+        let (primary, tag) = (self.shards.primary(shard), self.shards.tag(shard));
         let sleeper = |n| {
             let key = format!("{tag}:sleeper{n}");
             primary.ask(&format!("LOCK.TRY {key} holder{} PX 1500", self.rounds));
@@ -295,9 +274,9 @@ impl Trial<'_> {
         let mut faults = Vec::new();
         let may_lose = matches!(blow, Blow::Kill | Blow::Stop) && struck == self.has_moving;
         for writer in &mut self.writers {
-            let (lost, oldest_us) = writer.look(&mut client, instants, &mut faults);
+            let (lost, _) = writer.look(&mut client, instants, &mut faults);
             if may_lose {
-                self.lost = (self.lost.0 + lost, self.lost.1.max(oldest_us));
+                self.lost += lost;
             } else if lost > 0 {
                 faults.push(format!("{lost} answered changes lost"));
             }
@@ -315,22 +294,8 @@ impl Trial<'_> {
     }
 
     fn judge(mut self) -> Outcome {
-        let clock = Clock::default();
-        let leases = Leases::of(&self.calls, &clock);
-        let excused = |lease: &Lease<'_>| self.voids.iter().any(|void| void.covers(lease));
-        let mut overlaps = 0;
-        for (lease, holding) in leases.too_many() {
-            let certain: Vec<_> =
-                holding.iter().filter(|lease| !excused(lease)).map(|lease| lease.call).collect();
-            if excused(lease) || certain.len() < lease.holders {
-                overlaps += 1;
-                continue;
-            }
-            self.faults.push(format!("granted while others held it:\n  {:?}\n  {certain:?}", lease.call));
-        }
-        self.faults.extend(fences_grow(&self.calls));
-        self.faults.extend(only_holders(&self.calls, &leases, excused));
-        self.faults.extend(answered_in_time(&self.calls, &self.stops, BOUND_US));
+        let verdict = judge(&self.calls, &self.voids, &self.stops);
+        self.faults.extend(verdict.faults);
         let mut blows: Vec<String> = Vec::new();
         for blow in [Blow::Move, Blow::MoveWhole, Blow::Failover, Blow::Kill, Blow::Stop] {
             let times = self.done.iter().filter(|done| **done == blow).count();
@@ -338,16 +303,17 @@ impl Trial<'_> {
                 blows.push(format!("{blow:?} {times}"));
             }
         }
-        let unanswered = self.calls.iter().filter(|call| call.told == Told::Nothing).count();
         let changes: u64 = self.writers.iter().map(|writer| writer.answered).sum();
         let figures = format!(
-            "{}; {changes} changes answered, {} lost by kills and stops ({} ms); {} grants, {} waiters told, {unanswered} calls without a reply; {overlaps} holders of what was lost \
-             met another; a stopped primary granted {} of {} waiters when it woke; {} failovers by themselves",
+            "{}; {changes} changes answered, {} lost by kills and stops; {} grants, {} waiters told, {} calls without \
+             a reply; {} holders of what was lost met another; a stopped primary granted {} of {} waiters when it \
+             woke; {} failovers by themselves",
             blows.join(", "),
-            self.lost.0,
-            self.lost.1 / 1000,
-            leases.all().count(),
+            self.lost,
+            verdict.grants,
             self.told,
+            verdict.unanswered,
+            verdict.overlaps,
             self.sleepers.0,
             self.sleepers.1,
             self.unplanned,

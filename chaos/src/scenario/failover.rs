@@ -9,19 +9,17 @@ use fastrand::Rng;
 use sluice_testing::{Client, Server};
 
 use super::sentinel::Sentinel;
+use super::shards::acknowledge;
+use super::verdict::{hear, judge};
 use super::void::Void;
 use super::{Cell, Outcome};
-use crate::history::{
-    Call, Clock, Instants, Leases, Stopped, Told, answered_in_time, fences_grow, only_holders,
-};
+use crate::history::{Call, Instants, Stopped};
 use crate::load::{Habits, LockClient, Only, Route, Writer};
 use crate::now::{Ends, now_us, sleep_ms, within};
 
 const WRITERS: usize = 3;
 const CLIENTS: usize = 5;
 
-/// How much later than its BLOCK a wait may end: a busy machine, and the ends of pauses.
-const BOUND_US: i64 = 2_000_000;
 const SOON: Duration = Duration::from_secs(15);
 
 /// What is done to the primary.
@@ -55,8 +53,9 @@ struct Trial<'a> {
     calls: Vec<Call>,
     voids: Vec<Void>,
     stops: Vec<Stopped>,
-    told: u32,
-    /// By blow: changes that were answered and are missing on the new primary, and how old the oldest was, in µs.
+    told: usize,
+    /// By blow: changes that were answered and are missing on the new primary, and how long before it the oldest was
+    /// answered, in µs.
     lost: Vec<(Blow, usize, i64)>,
     rounds: usize,
     faults: Vec<String>,
@@ -106,15 +105,28 @@ impl<'a> Trial<'a> {
         let sentinel = matches!(blow, Blow::Kill | Blow::Stop)
             .then(|| Sentinel::start(self.cell.kind, self.servers[old].port(), 2));
         let mut waiters = self.wait();
-        let (route, struck) =
-            (Primary(AtomicU16::new(self.servers[old].port())), Only(self.servers[old].port()));
-        let locks: Vec<_> =
-            (0..3).map(|n| (format!("mutex:{n}"), 1)).chain([("semaphore".to_owned(), 3)]).collect();
-        let habits = Habits { locks, lease_ms: 10..200, block_ms: 50..600, dying: 10, patience: SOON };
+        let struck_us = self.load(blow, sentinel.as_ref(), began_us, rng);
+        drop(sentinel);
+        self.look(blow, struck_us);
+        let mut faults = Vec::new();
+        self.told += hear(&mut waiters, SOON, &mut faults);
+        self.follow();
+        self.compare(&mut faults);
+        self.faults.extend(faults.into_iter().map(|fault| format!("{blow:?}: {fault}")));
+    }
+
+    /// Clients at work while it happens; when it did, unix µs.
+    fn load(&mut self, blow: Blow, sentinel: Option<&Sentinel>, began_us: i64, rng: &mut Rng) -> i64 {
+        let port = self.servers[self.primary].port();
+        let (route, struck) = (Primary(AtomicU16::new(port)), Only(port));
+        let locks = (0..3).map(|n| (format!("mutex:{n}"), 1)).chain([("semaphore".to_owned(), 3)]).collect();
+        let patient = Habits { locks, lease_ms: 10..200, block_ms: 50..600, dying: 10, patience: SOON };
+        // Those who do not wait for a server that stands still meet the one that replaces it.
+        let hasty = Habits { patience: Duration::from_millis(400), ..patient.clone() };
         let stop = AtomicBool::new(false);
         let mut writers = std::mem::take(&mut self.writers);
         let first = CLIENTS * self.rounds;
-        let calls: Vec<Call> = thread::scope(|scope| {
+        let (struck_us, calls) = thread::scope(|scope| {
             let ends = Ends(&stop);
             for writer in &mut writers {
                 // They know their keys on the server that is struck, and go on when it is known what the new one has.
@@ -122,36 +134,23 @@ impl<'a> Trial<'a> {
             }
             let clients: Vec<_> = (first..first + CLIENTS)
                 .map(|n| {
-                    let client = LockClient::new(n, &habits, &route, self.cell.seed);
+                    let habits = if n % 2 == 0 { &patient } else { &hasty };
+                    let client = LockClient::new(n, habits, &route, self.cell.seed);
                     let stop = &stop;
                     scope.spawn(move || client.run(stop))
                 })
                 .collect();
             sleep_ms(rng.u64(300..700));
-            self.strike(blow, sentinel.as_ref(), &route, began_us, rng);
-            drop(sentinel);
+            let struck_us = now_us();
+            self.strike(blow, sentinel, &route, began_us, rng);
             sleep_ms(300);
             drop(ends);
-            clients.into_iter().flat_map(|client| client.join().unwrap()).collect()
+            let calls: Vec<Call> = clients.into_iter().flat_map(|client| client.join().unwrap()).collect();
+            (struck_us, calls)
         });
         self.writers = writers;
         self.calls.extend(calls);
-        self.look(blow);
-        for (index, waiter) in waiters.iter_mut().enumerate() {
-            waiter.set_patience(SOON).unwrap();
-            match waiter.try_read() {
-                Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {
-                    self.faults.push(format!("{blow:?}: waiter {index} was told nothing"));
-                }
-                Ok(reply) if format!("{reply:?}").starts_with("[1") => {
-                    self.faults
-                        .push(format!("{blow:?}: waiter {index} was granted what another holds: {reply:?}"));
-                }
-                _ => self.told += 1,
-            }
-        }
-        self.follow();
-        self.compare(blow);
+        struck_us
     }
 
     /// Some who wait on the primary for locks that are held for long.
@@ -225,7 +224,7 @@ impl<'a> Trial<'a> {
     }
 
     /// What the new primary has of the writers' keys.
-    fn look(&mut self, blow: Blow) {
+    fn look(&mut self, blow: Blow, struck_us: i64) {
         let mut client = self.servers[self.primary].connect();
         let instants = Instants { answered_before_us: now_us(), asked_before_us: i64::MAX };
         let (mut lost, mut oldest_us) = (0, 0);
@@ -239,7 +238,9 @@ impl<'a> Trial<'a> {
         if blow == Blow::Failover && lost > 0 {
             self.faults.push(format!("FAILOVER lost {lost} answered changes"));
         }
-        self.lost.push((blow, lost, oldest_us));
+        // How old they were then, not how old they are now.
+        oldest_us -= instants.answered_before_us - struck_us;
+        self.lost.push((blow, lost, oldest_us.max(0)));
     }
 
     /// All others follow the primary, the killed one too.
@@ -257,55 +258,43 @@ impl<'a> Trial<'a> {
             let up = || client.info("replication", "master_link_status") == "up";
             assert!(within(SOON, up), "a replica does not follow");
         }
+        let acknowledge = || acknowledge(&self.servers[self.primary], "settled", 2);
+        assert!(within(SOON, acknowledge), "the replicas do not acknowledge");
     }
 
     /// After a while without calls all three have the same.
-    fn compare(&mut self, blow: Blow) {
+    fn compare(&self, faults: &mut Vec<String>) {
         let mut clients: Vec<_> = self.servers.iter().map(Server::connect).collect();
         let mut digests = Vec::new();
         // Short leases end meanwhile, at each server when it notices.
         let equal = within(Duration::from_secs(5), || {
-            digests = clients
-                .iter_mut()
-                .map(|client| client.ask("DEBUG DIGEST").text().to_owned())
-                .collect::<Vec<_>>();
+            let digest = |client: &mut Client| client.ask("DEBUG DIGEST").text().to_owned();
+            digests = clients.iter_mut().map(digest).collect();
             digests.iter().all(|digest| *digest == digests[0])
         });
         if !equal {
-            self.faults.push(format!("{blow:?}: the servers differ for good: {digests:?}"));
+            faults.push(format!("the servers differ for good: {digests:?}"));
         }
     }
 
     fn judge(mut self) -> Outcome {
-        let clock = Clock::default();
-        let leases = Leases::of(&self.calls, &clock);
-        let excused = |lease: &crate::history::Lease<'_>| self.voids.iter().any(|void| void.covers(lease));
-        let mut overlaps = 0;
-        for (lease, holding) in leases.too_many() {
-            let certain: Vec<_> =
-                holding.iter().filter(|lease| !excused(lease)).map(|lease| lease.call).collect();
-            if excused(lease) || certain.len() < lease.holders {
-                overlaps += 1;
-                continue;
-            }
-            self.faults.push(format!("granted while others held it:\n  {:?}\n  {certain:?}", lease.call));
-        }
-        self.faults.extend(fences_grow(&self.calls));
-        self.faults.extend(only_holders(&self.calls, &leases, excused));
-        self.faults.extend(answered_in_time(&self.calls, &self.stops, BOUND_US));
+        let verdict = judge(&self.calls, &self.voids, &self.stops);
+        self.faults.extend(verdict.faults);
         let lost = [Blow::Kill, Blow::Failover, Blow::Stop, Blow::ReplicaOf].map(|blow| {
             let of_it: Vec<_> = self.lost.iter().filter(|(other, ..)| *other == blow).collect();
             let lost: usize = of_it.iter().map(|(_, lost, _)| lost).sum();
             let oldest = of_it.iter().map(|(.., oldest)| oldest / 1000).max().unwrap_or(0);
             format!("{blow:?} {lost} in {} ({oldest} ms)", of_it.len())
         });
-        let unanswered = self.calls.iter().filter(|call| call.told == Told::Nothing).count();
+        let changes: u64 = self.writers.iter().map(|writer| writer.answered).sum();
         let figures = format!(
-            "{} grants, {} waiters told, {unanswered} calls without a reply; answered changes lost: {}; \
-             {overlaps} holders of what was lost met another",
-            leases.all().count(),
-            self.told,
+            "{changes} changes answered, of which lost: {}; {} grants, {} waiters told, {} calls without a reply; \
+             {} holders of what was lost met another",
             lost.join(", "),
+            verdict.grants,
+            self.told,
+            verdict.unanswered,
+            verdict.overlaps,
         );
         Outcome { figures, faults: self.faults }
     }

@@ -7,6 +7,7 @@ mod failover;
 mod limits;
 mod sentinel;
 mod shards;
+mod verdict;
 mod void;
 
 use std::any::Any;

@@ -5,12 +5,15 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use sluice_testing::{Cluster, Kind, Server};
+use sluice_testing::{Cluster, Kind, Reply, Server};
 
 use crate::load::Route;
 use crate::now::within;
 
 const SOON: Duration = Duration::from_secs(25);
+
+/// The slot of this word moves.
+pub(crate) const MOVING: &str = "{k}";
 
 /// Six nodes. Shard n is nodes n and n + 3, and has the n-th third of the slots at first.
 pub(crate) struct Shards {
@@ -76,6 +79,9 @@ impl Shards {
         let follows =
             || role(other) == "slave" && other.connect().info("replication", "master_link_status") == "up";
         assert!(within(SOON, follows), "shard {shard} stays without a replica:\n{}", other.log());
+        let key = self.tag(shard);
+        let acknowledges = || acknowledge(self.primary(shard), &key, 1);
+        assert!(within(SOON, acknowledges), "the replica of shard {shard} does not acknowledge");
     }
 
     /// Shards whose primary is another one than it should be: a node stood still for too long on a busy machine.
@@ -88,11 +94,11 @@ impl Shards {
         changed
     }
 
-    /// A word in braces whose slot the n-th shard has, of all that are not the slot of another word.
-    pub(crate) fn tag(&self, shard: usize, not: &str) -> String {
+    /// A word in braces whose slot a shard always has.
+    pub(crate) fn tag(&self, shard: usize) -> String {
         let mut client = self.nodes[0].connect();
         let mut slot = |tag: &str| client.ask(&format!("CLUSTER KEYSLOT {tag}")).int();
-        let (taken, third) = (slot(not), 16_384 / 3);
+        let (taken, third) = (slot(MOVING), 16_384 / 3);
         let mut tags = (0..).map(|n| format!("{{t{n}}}"));
         let range = shard as i64 * third + 2..(shard as i64 + 1) * third - 2;
         tags.find(|tag| Some(slot(tag)).is_some_and(|slot| slot != taken && range.contains(&slot))).unwrap()
@@ -106,6 +112,15 @@ impl Shards {
             next: AtomicUsize::new(0),
         }
     }
+}
+
+/// Whether so many replicas acknowledge a change of a key. One that has just copied everything gets no changes before its
+/// own next acknowledgement, up to a second later: whatever is answered meanwhile is on the primary alone.
+pub(crate) fn acknowledge(primary: &Server, key: &str, replicas: i64) -> bool {
+    let mut client = primary.connect();
+    // A node that has just taken over may refuse for a moment.
+    let written = !matches!(client.ask(&format!("SET {key} 1")), Reply::Error(_));
+    written && client.ask(&format!("WAIT {replicas} 3000")).int() >= replicas
 }
 
 /// `master` or `slave`.
