@@ -99,11 +99,29 @@ impl Trial<'_> {
         let moves = matches!(blow, Blow::Move | Blow::MoveWhole);
         let struck = if moves || rng.bool() { self.has_moving } else { rng.usize(..3) };
         let mut waiters = self.wait(struck, if moves { MOVING.to_owned() } else { self.shards.tag(struck) });
+        self.load(blow, struck, rng);
+        self.look(blow, struck);
+        let mut faults = Vec::new();
+        self.told += hear(&mut waiters, SOON, &mut faults);
+        self.faults.extend(faults.into_iter().map(|fault| format!("{blow:?}: {fault}")));
+        for shard in self.shards.changed_by_themselves() {
+            self.unplanned += 1;
+            let old = self.shards.nodes[self.shards.other(shard)].port();
+            self.voids.push(Void::of(old, began_us, now_us()));
+        }
+        for shard in 0..3 {
+            self.shards.until_whole(shard);
+            self.compare(shard, blow);
+        }
+    }
+
+    /// Clients at work while it happens.
+    fn load(&mut self, blow: Blow, struck: usize, rng: &mut Rng) {
         let map = self.shards.map();
-        let names = ["{k}:0", "{k}:1", "{a}:0", "{b}:0", "{c}:0"];
-        let locks =
-            names.map(|name| (name.to_owned(), 1)).into_iter().chain([("{k}:s".to_owned(), 3)]).collect();
+        let names = ["{k}:0", "{k}:1", "{a}:0", "{b}:0", "{c}:0"].map(|name| (name.to_owned(), 1));
+        let locks = names.into_iter().chain([("{k}:s".to_owned(), 3)]).collect();
         let patient = Habits { locks, lease_ms: 10..200, block_ms: 50..600, dying: 10, patience: SOON * 2 };
+        // Those who do not wait for a node that stands still meet the one that replaces it.
         let hasty = Habits { patience: Duration::from_millis(400), ..patient.clone() };
         let stop = AtomicBool::new(false);
         let first = CLIENTS * self.rounds;
@@ -133,19 +151,6 @@ impl Trial<'_> {
         });
         self.calls.extend(calls);
         self.writers = writers;
-        self.look(blow, struck);
-        let mut faults = Vec::new();
-        self.told += hear(&mut waiters, SOON, &mut faults);
-        self.faults.extend(faults.into_iter().map(|fault| format!("{blow:?}: {fault}")));
-        for shard in self.shards.changed_by_themselves() {
-            self.unplanned += 1;
-            let old = self.shards.nodes[self.shards.other(shard)].port();
-            self.voids.push(Void::of(old, began_us, now_us()));
-        }
-        for shard in 0..3 {
-            self.shards.until_whole(shard);
-            self.compare(shard, blow);
-        }
     }
 
     /// Some who wait, without an end, for locks of a shard that are held for long.

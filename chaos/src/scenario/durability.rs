@@ -21,6 +21,8 @@ const PATIENCE: Duration = Duration::from_secs(10);
 enum Keeping {
     /// `appendfsync always`: nothing that was answered may be missing.
     Always,
+    /// The same, but a rewritten AOF holds commands instead of a snapshot.
+    Commands,
     /// `appendfsync everysec`: how much is missing is told.
     EverySecond,
     /// By snapshots: all that there was at the last one, and nothing later.
@@ -41,9 +43,9 @@ struct Trial {
     faults: Vec<String>,
 }
 
-/// Kills three servers, one after the other, as often as there is time.
+/// Kills four servers, one after the other, as often as there is time.
 pub(crate) fn run(cell: &Cell) -> Outcome {
-    let mut trials: Vec<_> = [Keeping::Always, Keeping::EverySecond, Keeping::Snapshots]
+    let mut trials: Vec<_> = [Keeping::Always, Keeping::Commands, Keeping::EverySecond, Keeping::Snapshots]
         .into_iter()
         .map(|keeping| Trial::start(cell, keeping))
         .collect();
@@ -65,6 +67,7 @@ impl Keeping {
     fn setup(self, setup: Setup) -> Setup {
         match self {
             Self::Always => setup.aof(),
+            Self::Commands => setup.aof().config("aof-use-rdb-preamble no"),
             Self::EverySecond => setup.config("appendonly yes").config("appendfsync everysec"),
             Self::Snapshots => setup,
         }
@@ -153,7 +156,7 @@ impl Trial {
             faults.push(format!("{used} shared tokens counted, {told} granted and {doubt} in doubt"));
         }
         match self.keeping {
-            Keeping::Always if used < told => {
+            Keeping::Always | Keeping::Commands if used < told => {
                 faults.push(format!("{used} shared tokens counted, {told} granted"))
             }
             Keeping::EverySecond => self.lost_tokens += (told - used).max(0),
@@ -168,8 +171,9 @@ impl Trial {
         let changes: u64 = self.writers.iter().map(|writer| writer.answered).sum();
         let (kills, disturbed) = (self.kills, self.disturbed);
         match self.keeping {
-            Keeping::Always => {
-                format!("always: {kills} kills, {disturbed} rewrites, {changes} answered, {} lost", self.lost)
+            Keeping::Always | Keeping::Commands => {
+                let name = if self.keeping == Keeping::Always { "always" } else { "by commands" };
+                format!("{name}: {kills} kills, {disturbed} rewrites, {changes} answered, {} lost", self.lost)
             }
             Keeping::EverySecond => format!(
                 "everysec: {kills} kills, {disturbed} rewrites, {changes} answered, {} lost ({} ms), {} shared tokens",

@@ -105,7 +105,7 @@ fn disturb(cell: &Cell, server: &Server, habits: &Habits) -> Done {
     let mut done = Done::default();
     let (mut client, route) = (server.connect(), Only(server.port()));
     let mut link = Link::new(&route);
-    while cell.has_left(Duration::from_millis(9500)) {
+    while cell.has_left(Duration::from_millis(6500)) {
         sleep_ms(rng.u64(50..400));
         match rng.u8(..10) {
             0..3 => {
