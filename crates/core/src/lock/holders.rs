@@ -4,6 +4,7 @@
 //! owner and one by deadline, so that a call on it does not look at every holder.
 
 use std::collections::BTreeMap;
+use std::hash::RandomState;
 
 use hashlink::LinkedHashMap;
 use smallvec::SmallVec;
@@ -23,8 +24,9 @@ pub(super) enum Holders {
 /// More than a few.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Many {
-    /// By owner, in the order of the grants; each with its number in that order.
-    by_owner: LinkedHashMap<Box<[u8]>, (u64, Holder)>,
+    /// By owner, in the order of the grants; each with its number in that order. Owners are chosen by clients: a hash
+    /// that nobody can foresee.
+    by_owner: LinkedHashMap<Box<[u8]>, (u64, Holder), RandomState>,
     /// The owners by deadline; those with the same one by their numbers.
     by_deadline: BTreeMap<(u64, u64), Box<[u8]>>,
     /// The number of the newest.

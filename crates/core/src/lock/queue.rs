@@ -5,7 +5,7 @@
 //! however many wait.
 
 use std::collections::HashMap;
-use std::hash::Hash;
+use std::hash::{Hash, RandomState};
 use std::sync::Arc;
 
 use hashlink::LinkedHashMap;
@@ -61,8 +61,8 @@ pub struct LockName {
 #[derive(Debug)]
 struct Queue<W, I> {
     place: Arc<LockName>,
-    /// By owner, in the order of their coming.
-    waiters: LinkedHashMap<Arc<[u8]>, Waiter<I>>,
+    /// By owner, in the order of their coming. Owners are chosen by clients: a hash that nobody can foresee.
+    waiters: LinkedHashMap<Arc<[u8]>, Waiter<I>, RandomState>,
     watch: W,
 }
 
@@ -111,8 +111,11 @@ impl<W: Default, I: Copy + Eq + Hash> Waiters<W, I> {
         let queue = match self.queues.get_mut(&place) {
             Some(queue) => queue,
             None => {
-                let queue =
-                    Queue { place: Arc::clone(&place), waiters: LinkedHashMap::new(), watch: W::default() };
+                let queue = Queue {
+                    place: Arc::clone(&place),
+                    waiters: LinkedHashMap::default(),
+                    watch: W::default(),
+                };
                 self.queues.entry(place).or_insert(queue)
             }
         };
