@@ -22,7 +22,7 @@ mod server;
 
 use std::ffi::CStr;
 
-use lock::{evictions, rounds};
+use lock::{due, evictions, rounds};
 use server::{Events, Info, InfoSection, LoadError, Loading, Module};
 
 /// All memory is the server's, so that `maxmemory` and `INFO memory` count it.
@@ -59,11 +59,11 @@ impl Module for Sluice {
 /// What may free a lock that somebody waits for, or lose one that somebody holds; and when to look after them.
 impl Events for Sluice {
     fn flushed(db: Option<i32>) {
-        rounds::look_soon_at_all(db);
+        due::look_soon_at_all(db);
     }
 
     fn swapped() {
-        rounds::look_soon_at_all(None);
+        due::look_soon_at_all(None);
     }
 
     fn cron(ctx: &server::Context<'_>) {

@@ -59,7 +59,7 @@ impl Command for LockAcquire {
 
 impl BlockingCommand for LockAcquire {
     fn answer(ctx: &Context<'_>, args: Args<'_>, wait: WaitId) -> Result<(), CommandError> {
-        match waiting::end(ctx, wait).ok_or(CommandError::Server)? {
+        match waiting::end(wait).ok_or(CommandError::Server)? {
             Ended::Granted(reply, _) => family::reply(ctx, &reply),
             Ended::Failed(error) => return Err(error),
             Ended::NotGranted(waiter) => {
@@ -73,7 +73,7 @@ impl BlockingCommand for LockAcquire {
     }
 
     fn time_is_up(ctx: &Context<'_>, wait: WaitId) {
-        waiting::look_once_more(ctx, wait);
+        waiting::time_is_up(ctx, wait);
     }
 
     fn forget(wait: WaitId, heard: bool) {

@@ -7,6 +7,7 @@ use super::lock_family as family;
 use crate::counters;
 use crate::lock::alarms;
 use crate::lock::key::LockKey;
+use crate::lock::queue;
 use crate::server::{Access, Args, Command, Context, Keys, Spec, Word};
 
 /// Sets what is left of a lease.
@@ -33,7 +34,10 @@ impl Command for LockExtend {
 
         let mut key = LockKey::open(ctx, name, Access::Write)?;
         let reply = match key.extend(owner, lease) {
-            Some(reply) => reply,
+            Some(reply) => {
+                queue::is_told(ctx, name, owner);
+                reply
+            }
             None => {
                 counters::LOCK_STALE_EXTENSIONS.add(1);
                 key.view().not_yours()

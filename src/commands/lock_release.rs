@@ -33,7 +33,7 @@ impl Command for LockRelease {
 
         let mut key = LockKey::open(ctx, name, Access::Write)?;
         let released = key.release(owner);
-        let woken = handover::after_release(ctx, name, owner, &mut key);
+        let woken = handover::after_release(ctx, name, owner, &mut key, released);
 
         key.commit()?;
         let counter = if released { &counters::LOCK_RELEASED } else { &counters::LOCK_STALE_RELEASES };

@@ -6,9 +6,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sluice_core::lock::queue::LockName;
 
+use super::due;
 use super::key::LockKey;
 use super::queue::{self, Alarm, AlarmToken, Watch, with_state};
-use super::rounds;
 use crate::server::{Arg, Context, Timer, Token, now};
 
 /// Has a key looked at when the head of its queue may be granted.
@@ -17,7 +17,7 @@ pub(super) fn watch(lock: &LockName, key: &LockKey<'_>) {
     let view = key.view();
     match view.opens_in_ms(holders) {
         Some(ms) if !view.admits(holders) => set(lock, ms),
-        _ => rounds::soon(lock),
+        _ => due::soon(lock),
     }
 }
 
@@ -82,7 +82,7 @@ impl Token for AlarmToken {
             Some(place)
         });
         if let Some(lock) = place {
-            rounds::soon(&lock);
+            due::soon(&lock);
         }
     }
 }

@@ -53,11 +53,11 @@ pub(crate) fn attempt(
             let woken = handover::admit(lock, name, key);
             (queue::count(lock) == 0, woken)
         }
-        Some(lock) if ctx.may_block() => (false, Woken::default()),
-        Some(lock) => (handover::head_fits(lock, key), Woken::default()),
+        Some(lock) => (!ctx.may_block() && queue::is_freed_by_this(ctx, lock), Woken::default()),
     };
     let view = key.view();
     let attempt = if let Some(own) = view.own(claim.owner) {
+        queue::is_told(ctx, name, claim.owner);
         Attempt::Own(own)
     } else if !(first && view.admits(claim.holders)) {
         Attempt::Refused(view.refusal(claim.holders))

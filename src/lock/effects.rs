@@ -26,7 +26,7 @@ pub(super) fn replicate(ctx: &Context<'_>, name: Arg<'_>, lock: &Lock, changes: 
         // Nearly every lock: without a string of the server's for each word.
         return ctx.replicate_five(LOAD, name, load_of_one(holder, &mut HolderWords::default()));
     }
-    let words = match changes.told(lock) {
+    let words = match lock.told(changes) {
         None => load_words(lock),
         Some(told) => {
             let mut words = Vec::new();

@@ -5,15 +5,15 @@
 //! at the end of the lease that stands in the way, and soon after a stranger has deleted, renamed
 //! or overwritten the lock. A grant is written before its client is woken.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use sluice_core::grammar::error::CommandError;
 use sluice_core::lock::queue::LockName;
 
+use super::due::{self, SLICE};
 use super::key::LockKey;
 use super::queue::{self, Ended, with_state};
-use super::rounds::{self, SLICE};
-use super::{alarms, stall, waiting};
+use super::{alarms, stall};
 use crate::counters;
 use crate::server::{Access, Arg, Context, OwnedArg, WaitId, is_still_permitted, wake};
 
@@ -23,10 +23,10 @@ const PAUSED_MS: u64 = 10;
 /// How soon to look again where the server would refuse a client's write, in ms.
 const REFUSED_MS: u64 = 100;
 
-/// How soon to look again where the slot is not ours, in ms; and how often it may be so before those who wait are told.
+/// How soon to look again where the slot is not ours, in ms; and how long it may be so before those who wait are told.
 /// The server itself redirects within a second whoever waits for a slot that has moved.
 const STRAYED_MS: u64 = 1_000;
-const STRAYED_OFTEN: u8 = 5;
+const STRAYED_LONG: Duration = Duration::from_secs(5);
 
 /// Waits that have ended, and whose clients have not been told yet.
 #[must_use = "clients that are not woken wait until their time is up"]
@@ -80,20 +80,35 @@ pub(super) fn admit(lock: &LockName, name: Arg<'_>, key: &mut LockKey<'_>) -> Wo
 /// After a RELEASE, which may have made room: cancels the owner's own wait and grants the lock to
 /// those who come next.
 ///
-/// Inside MULTI and scripts the grant waits for their end, so that what they do next comes first.
-pub(crate) fn after_release(ctx: &Context<'_>, name: Arg<'_>, owner: &[u8], key: &mut LockKey<'_>) -> Woken {
+/// Inside MULTI and scripts the grant waits for their end, so that what they do next with what they have `released` comes
+/// first.
+pub(crate) fn after_release(
+    ctx: &Context<'_>,
+    name: Arg<'_>,
+    owner: &[u8],
+    key: &mut LockKey<'_>,
+    released: bool,
+) -> Woken {
     let Some(lock) = queue::awaited(ctx, name) else { return Woken::default() };
-    let mut woken = Vec::from_iter(waiting::cancel(&lock, owner));
+    let mut woken = Vec::from_iter(cancel(&lock, owner));
     if is_time(ctx) {
         woken.extend(admit(&lock, name, key).0);
     }
     alarms::watch(&lock, key);
+    if released && !ctx.may_block() {
+        with_state(|state| state.set_freed(lock, ctx.execution()));
+    }
     Woken(woken)
 }
 
-/// Whether the head of the queue could be granted, had it been looked at.
-pub(super) fn head_fits(lock: &LockName, key: &LockKey<'_>) -> bool {
-    queue::head_holders(lock).is_none_or(|holders| key.view().admits(holders))
+/// Cancels the wait of an owner: the one to [`wake`] once the key is written.
+fn cancel(lock: &LockName, owner: &[u8]) -> Option<WaitId> {
+    let (wait, watch) = with_state(|state| {
+        let wait = state.waiters.find(lock, owner)?.id;
+        Some((wait, state.end(wait, Ended::NotGranted)))
+    })?;
+    alarms::end(watch);
+    Some(wait)
 }
 
 /// Whether the wait of the head of the queue is over: it can be granted, or has got the lock on another connection.
@@ -121,6 +136,8 @@ pub(super) fn look(ctx: &Context<'_>, lock: &LockName) {
     let name = OwnedArg::new(&lock.key);
     match LockKey::open_outside(ctx, name.arg(), Access::Read) {
         Ok(key) if !takes_back && !is_head_over(lock, &key) && !key.view().outlasts_all() => {
+            // Whatever became of its slot meanwhile, it is held here.
+            with_state(|state| state.waiters.watch(lock).map(|(_, watch)| watch.strayed = None));
             return alarms::watch(lock, &key);
         }
         Ok(_) => {}
@@ -154,12 +171,12 @@ fn obstacle(ctx: &Context<'_>, name: Arg<'_>, lock: &LockName) -> Option<Obstacl
     let owns = ctx.owns(name);
     let strayed = with_state(|state| {
         let (_, watch) = state.waiters.watch(lock)?;
-        watch.strayed = if owns { 0 } else { watch.strayed + 1 };
-        Some(watch.strayed)
+        watch.strayed = if owns { None } else { Some(watch.strayed.unwrap_or_else(Instant::now)) };
+        watch.strayed
     });
     if !owns {
         return Some(match strayed {
-            Some(..STRAYED_OFTEN) => Obstacle::Passes(STRAYED_MS),
+            Some(since) if since.elapsed() < STRAYED_LONG => Obstacle::Passes(STRAYED_MS),
             _ => Obstacle::Stays(CommandError::SlotMoves),
         });
     }
@@ -204,7 +221,7 @@ fn dismiss(lock: &LockName, error: CommandError) -> Woken {
         alarms::end(with_state(|state| state.end(head.id, |_| Ended::Failed(error))));
         woken.push(head.id);
         if began.elapsed() >= SLICE {
-            rounds::soon(lock);
+            due::soon(lock);
             break;
         }
     }

@@ -20,7 +20,7 @@
 //! | `waiting` | how a wait begins and ends |
 //! | `handover` | granting the lock to those who wait |
 //! | `alarms` | when to look at a key that somebody waits for |
-//! | `rounds` | looking at the keys whose time has come, a little at a time |
+//! | `due`, `rounds` | which keys are looked at next; looking at them, a little at a time |
 //! | `stall` | whether the server has just woken from a long sleep |
 //! | `queue` | the books: who waits, what each was told in the end, which alarms are set, which keys are due |
 //!
@@ -28,6 +28,7 @@
 
 pub(crate) mod alarms;
 pub(crate) mod attempt;
+pub(crate) mod due;
 mod effects;
 pub(crate) mod evictions;
 pub(crate) mod fences;

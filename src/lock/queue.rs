@@ -5,13 +5,15 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use sluice_core::grammar::error::CommandError;
 use sluice_core::lock::queue::{self, LockName, Waiters};
 use sluice_core::lock::{Claim, Reply};
 
 use crate::counters;
-use crate::server::{Arg, Context, Guarded, Timer, WaitId};
+use crate::server::{Arg, Context, Execution, Guarded, Timer, WaitId};
 
 /// One that waits.
 pub(crate) type Waiter = queue::Waiter<WaitId>;
@@ -35,8 +37,8 @@ pub(super) struct Watch {
     pub(super) alarm: Option<Alarm>,
     /// Whether the key is looked at in the next round anyway.
     is_due: bool,
-    /// How often in a row its slot was found to be another node's.
-    pub(super) strayed: u8,
+    /// Since when its slot has been found to be another node's, each time it was asked.
+    pub(super) strayed: Option<Instant>,
 }
 
 /// An alarm of a key that is set.
@@ -63,22 +65,43 @@ pub(super) struct Undelivered {
 pub(super) struct State {
     /// Those that wait, and how each key is watched.
     pub(super) waiters: Waiters<Watch, WaitId>,
-    /// The waits that are over and whose clients may not have heard of it yet, each with its key.
-    ended: HashMap<WaitId, (Arc<LockName>, Ended)>,
+    /// The waits that are over and whose clients may not have heard of it yet.
+    ended: HashMap<WaitId, Over>,
     /// The key that an alarm rings for.
     pub(super) rings: HashMap<AlarmToken, Arc<LockName>>,
     /// The keys that are looked at next.
     due: VecDeque<Arc<LockName>>,
     /// The grants that are to be taken back.
     undelivered: Vec<Undelivered>,
+    /// What a transaction or a script has freed that may not be over yet.
+    freed: Option<Freed>,
+}
+
+/// A wait that is over.
+struct Over {
+    lock: Arc<LockName>,
+    ended: Ended,
+    /// Its owner has learned elsewhere that it holds the lock.
+    is_known: bool,
+}
+
+/// A lock that a transaction or a script has freed.
+#[derive(PartialEq, Eq)]
+pub(super) struct Freed {
+    lock: LockName,
+    execution: Execution,
 }
 
 static STATE: Guarded<State> = Guarded::new();
+
+/// Whether a grant may not have been heard of yet; a glance that spares most commands the rest.
+static IS_PENDING: AtomicBool = AtomicBool::new(false);
 
 pub(super) fn with_state<T>(run: impl FnOnce(&mut State) -> T) -> T {
     STATE.with(|state| {
         let result = run(state);
         counters::LOCK_WAITING.set(state.waiters.total() as u64);
+        IS_PENDING.store(!(state.ended.is_empty() && state.undelivered.is_empty()), Ordering::Relaxed);
         result
     })
 }
@@ -89,29 +112,57 @@ impl State {
     pub(super) fn end(&mut self, wait: WaitId, ended: impl FnOnce(Waiter) -> Ended) -> Option<Watch> {
         let lock = self.waiters.place(wait)?;
         let (waiter, watch) = self.waiters.leave(wait)?;
-        self.ended.insert(wait, (lock, ended(waiter)));
+        self.ended.insert(wait, Over { lock, ended: ended(waiter), is_known: false });
         watch
     }
 
     /// One that has been replaced in its queue has ended.
     pub(super) fn replaced(&mut self, lock: Arc<LockName>, waiter: Waiter) {
-        self.ended.insert(waiter.id, (lock, Ended::NotGranted(waiter)));
+        self.ended.insert(waiter.id, Over { lock, ended: Ended::NotGranted(waiter), is_known: false });
     }
 
     /// How a wait has ended, which is now being told. A grant is remembered until it is known to have been heard of.
     pub(super) fn tell(&mut self, wait: WaitId) -> Option<Ended> {
-        self.ended.get(&wait).map(|(_, ended)| ended.clone())
+        self.ended.get(&wait).map(|over| over.ended.clone())
     }
 
     /// A wait is over. The key, if a grant is to be taken back that its client has not heard of.
     pub(super) fn forget(&mut self, wait: WaitId, heard: bool) -> Option<Arc<LockName>> {
         match self.ended.remove(&wait)? {
-            (lock, Ended::Granted(reply, waiter)) if !heard => {
+            Over { lock, ended: Ended::Granted(reply, waiter), is_known: false } if !heard => {
                 self.undelivered.push(Undelivered { lock: Arc::clone(&lock), fence: reply.fence, waiter });
                 Some(lock)
             }
             _ => None,
         }
+    }
+
+    /// An owner is being told that it holds the lock: what it was granted after a wait is not taken back any more.
+    fn is_told(&mut self, lock: &LockName, owner: &[u8]) {
+        self.undelivered.retain(|grant| *grant.lock != *lock || grant.waiter.claim().owner != owner);
+        for over in self.ended.values_mut() {
+            if let Ended::Granted(_, waiter) = &over.ended
+                && *over.lock == *lock
+                && waiter.claim().owner == owner
+            {
+                over.is_known = true;
+            }
+        }
+    }
+
+    /// Takes note of what a transaction or a script has freed, until it is over: what it does next comes first.
+    pub(super) fn set_freed(&mut self, lock: LockName, execution: Execution) {
+        self.freed = Some(Freed { lock, execution });
+    }
+
+    /// Whether the transaction or script that is running has freed this lock itself.
+    pub(super) fn has_freed(&self, lock: &LockName, execution: Execution) -> bool {
+        self.freed.as_ref().is_some_and(|freed| freed.lock == *lock && freed.execution == execution)
+    }
+
+    /// No transaction and no script is running.
+    pub(super) fn nothing_runs(&mut self) {
+        self.freed = None;
     }
 
     /// Whether a grant of this lock is to be taken back.
@@ -168,6 +219,20 @@ impl State {
             watch.is_due = false;
         }
         Some(lock)
+    }
+}
+
+/// Whether the transaction or script that is running has freed this lock itself.
+pub(super) fn is_freed_by_this(ctx: &Context<'_>, lock: &LockName) -> bool {
+    let execution = ctx.execution();
+    with_state(|state| state.has_freed(lock, execution))
+}
+
+/// An owner is being told by a command that it holds a lock.
+pub(crate) fn is_told(ctx: &Context<'_>, key: Arg<'_>, owner: &[u8]) {
+    if IS_PENDING.load(Ordering::Relaxed) {
+        let lock = name_of(ctx, key);
+        with_state(|state| state.is_told(&lock, owner));
     }
 }
 

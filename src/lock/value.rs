@@ -4,7 +4,7 @@ use std::ffi::CStr;
 
 use sluice_core::lock::{Holder, Lock, MAX_HOLDERS, Source};
 
-use super::{effects, evictions, fences, rounds};
+use super::{due, effects, evictions, fences};
 use crate::server::{DataType, Defrag, Digest, OwnedArg, Rdb, TypeHandle};
 
 static HANDLE: TypeHandle<Lock> = TypeHandle::new();
@@ -71,7 +71,7 @@ impl DataType for Lock {
 
     fn unlinked(db: i32, key: &[u8]) {
         evictions::unlinked(db, key);
-        rounds::look_soon(db, key);
+        due::look_soon(db, key);
     }
 
     fn save_aux() -> Option<u64> {

@@ -6,12 +6,11 @@ use std::sync::Arc;
 
 use sluice_core::grammar::error::CommandError;
 use sluice_core::lock::Claim;
-use sluice_core::lock::queue::LockName;
 use sluice_core::time::Millis;
 
 use super::key::LockKey;
 use super::queue::{Ended, Waiter, with_state};
-use super::{alarms, handover, queue, rounds};
+use super::{alarms, due, handover, queue};
 use crate::server::{Access, Arg, Context, WaitId, wake};
 use crate::{config, counters};
 
@@ -50,34 +49,28 @@ pub(crate) fn join(ctx: &Context<'_>, name: Arg<'_>, wait: WaitId, claim: &Claim
     }
 }
 
-/// Cancels the wait of an owner: the one to [`wake`] once the key is written.
-pub(super) fn cancel(lock: &LockName, owner: &[u8]) -> Option<WaitId> {
-    let (wait, watch) = with_state(|state| {
-        let wait = state.waiters.find(lock, owner)?.id;
-        Some((wait, state.end(wait, Ended::NotGranted)))
-    })?;
-    alarms::end(watch);
-    Some(wait)
-}
-
-/// How a wait has ended that is now to be answered. If nobody has ended it, its time is up or the
-/// operator has ended it; but if it is the first in the queue and the lock is free by now, it has it.
-/// `None` for one that is not known, which there should not be.
-pub(crate) fn end(ctx: &Context<'_>, wait: WaitId) -> Option<Ended> {
-    let told = || with_state(|state| state.tell(wait));
-    told().or_else(|| {
-        look_once_more(ctx, wait);
-        told().or_else(|| {
-            counters::LOCK_WAIT_TIMEOUTS.add(1);
-            leave(wait).map(Ended::NotGranted)
-        })
-    })
+/// How a wait has ended that is now to be answered. If nobody has ended it, the operator has, or the server, as its time
+/// is up. `None` for one that is not known, which there should not be.
+///
+/// The lock is not looked at: this may be in the middle of anybody's CLIENT UNBLOCK.
+pub(crate) fn end(wait: WaitId) -> Option<Ended> {
+    with_state(|state| state.tell(wait)).or_else(|| leave_in_vain(wait))
 }
 
 /// The time of a wait is up: if it is the first in the queue and the lock is free by now, it has it.
-pub(crate) fn look_once_more(ctx: &Context<'_>, wait: WaitId) {
+pub(crate) fn time_is_up(ctx: &Context<'_>, wait: WaitId) {
     if let Some(lock) = with_state(|state| state.waiters.place(wait)) {
         handover::look(ctx, &lock);
+    }
+    // From now on it is in nobody's way, also where it is answered a little later.
+    if with_state(|state| state.waiters.place(wait)).is_some() {
+        counters::LOCK_WAIT_TIMEOUTS.add(1);
+        let (lock, watch) =
+            with_state(|state| (state.waiters.place(wait), state.end(wait, Ended::NotGranted)));
+        alarms::end(watch);
+        if let Some(lock) = lock {
+            due::soon(&lock);
+        }
     }
 }
 
@@ -85,9 +78,14 @@ pub(crate) fn look_once_more(ctx: &Context<'_>, wait: WaitId) {
 /// gone. Whoever was granted the lock and has not `heard` of it does not keep it.
 pub(crate) fn forget(wait: WaitId, heard: bool) {
     if let Some(lock) = with_state(|state| state.forget(wait, heard)) {
-        rounds::soon_anyway(lock);
+        due::soon_anyway(lock);
     }
     leave(wait);
+}
+
+fn leave_in_vain(wait: WaitId) -> Option<Ended> {
+    counters::LOCK_WAIT_TIMEOUTS.add(1);
+    leave(wait).map(Ended::NotGranted)
 }
 
 /// Takes one out of its queue; whoever is behind it may be next.
@@ -95,6 +93,6 @@ fn leave(wait: WaitId) -> Option<Waiter> {
     let (lock, (waiter, watch)) =
         with_state(|state| state.waiters.place(wait).zip(state.waiters.leave(wait)))?;
     alarms::end(watch);
-    rounds::soon(&lock);
+    due::soon(&lock);
     Some(waiter)
 }

@@ -32,7 +32,7 @@ pub(crate) trait BlockingCommand: Command {
     /// error and no reply at all. `args` are those that the command was called with. Outside of any command.
     fn answer(ctx: &Context<'_>, args: Args<'_>, wait: WaitId) -> Result<(), CommandError>;
 
-    /// The time of a wait is up; it is answered next.
+    /// The time of a wait is up; it is answered next. Outside of any command, and for waits up to an hour.
     fn time_is_up(_ctx: &Context<'_>, _wait: WaitId) {}
 
     /// The last that is heard of a wait. `heard`: if it was answered, that has reached the client's buffer; else its
@@ -66,9 +66,12 @@ impl WaitId {
     }
 }
 
-/// The longest wait whose end is timed here, in ms. The server times every wait, but looks only a
-/// few times a second; for an hour that is close enough.
+/// The longest wait whose end is timed here, in ms. The server times longer ones, for which it is close enough that it
+/// looks only a few times a second.
 const TIMED_MS: u64 = 60 * 60 * 1_000;
+
+/// How much later the server may end a wait that is timed here, in ms: only if the timer sleeps, as the clock was set.
+const LATER_MS: u64 = 1_000;
 
 /// All clients that wait.
 static BLOCKED: Guarded<HashMap<WaitId, Blocked>> = Guarded::new();
@@ -79,7 +82,8 @@ struct Blocked {
     /// What it has called, and what that wants to know.
     command: CommandName,
     time_is_up: fn(&Context<'_>, WaitId),
-    /// Who it is; nobody, where another module has called for itself.
+    /// Who it is, if its rights can be asked for by name. They cannot where another module has called for itself, or has
+    /// made the user; nor on Valkey 9.1 where they differ by database: there the server says no to those it has let in.
     user: Option<Rc<OwnedArg>>,
 }
 
@@ -117,6 +121,8 @@ impl Context<'_> {
     pub(crate) fn block_on<C: BlockingCommand>(&self, key: Arg<'_>, limit: Millis) -> Option<WaitId> {
         let wait = WaitId::next();
         let mut keys = [key.raw()];
+        let timed_here = (1..=TIMED_MS).contains(&limit.get());
+        let limit_ms = if timed_here { limit.get() + LATER_MS } else { limit.get() };
         // SAFETY: the context is that of a command that may block; the key is copied; the private
         // data is a number and never followed as a pointer.
         let handle = unsafe {
@@ -125,7 +131,7 @@ impl Context<'_> {
                 Some(stay),
                 Some(answer::<C>),
                 Some(forget::<C>),
-                limit.get() as i64,
+                limit_ms as i64,
                 keys.as_mut_ptr(),
                 1,
                 wait.data(),
@@ -136,15 +142,10 @@ impl Context<'_> {
             call!(RedisModule_SetDisconnectCallback(handle, Some(disconnected::<C>)));
             handle
         };
-        let timed_here = (1..=TIMED_MS).contains(&limit.get());
         let time_up = timed_here.then(|| Timer::set(limit.get(), wait));
-        let user = self.user().map(Rc::new);
-        BLOCKED.with(|blocked| {
-            blocked.insert(
-                wait,
-                Blocked { handle, time_up, command: C::SPEC.name, time_is_up: C::time_is_up, user },
-            )
-        });
+        let user = self.user().filter(|user| is_permitted(user, C::SPEC.name, key)).map(Rc::new);
+        let blocked = Blocked { handle, time_up, command: C::SPEC.name, time_is_up: C::time_is_up, user };
+        BLOCKED.with(|waits| waits.insert(wait, blocked));
         Some(wait)
     }
 
@@ -161,9 +162,14 @@ impl Context<'_> {
 
 /// Whether the user of one that waits might still call its command with this key.
 pub(crate) fn is_still_permitted(wait: WaitId, key: Arg<'_>) -> bool {
+    let who = |blocked: &Blocked| (blocked.command, blocked.user.clone());
+    let Some((command, user)) = BLOCKED.with(|blocked| blocked.get(&wait).map(who)) else { return false };
+    user.is_none_or(|user| is_permitted(&user, command, key))
+}
+
+/// Whether a user might call this command with this key.
+fn is_permitted(user: &OwnedArg, command: CommandName, key: Arg<'_>) -> bool {
     static ANY: FixedArg = FixedArg::new(b"1");
-    let who = |blocked: &Blocked| Some((blocked.command, blocked.user.clone()?));
-    let Some((command, user)) = BLOCKED.with(|blocked| blocked.get(&wait).and_then(who)) else { return true };
     let command = OwnedArg::new(command.upper().to_bytes());
     // Only the command and its key count; the rest makes it long enough.
     let mut words = [command.arg().raw(), key.raw(), ANY.raw(), ANY.raw(), ANY.raw(), ANY.raw(), ANY.raw()];

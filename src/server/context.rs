@@ -19,6 +19,17 @@ pub(crate) struct Context<'a> {
     command: PhantomData<&'a RedisModuleCtx>,
 }
 
+/// What a server says that takes no writes now.
+const REFUSALS: [&[u8]; 4] = [b"NOREPLICAS", b"MISCONF", b"READONLY", b"MASTERDOWN"];
+
+/// What runs at once: a transaction, a script, or a single command. Known by its client, and by its time where that stands
+/// still as long (all scripts are run by one client). Redis 7.0 has no such time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Execution {
+    client: u64,
+    at: Nanos,
+}
+
 impl Context<'_> {
     /// # Safety
     ///
@@ -105,6 +116,15 @@ impl Context<'_> {
         )
     }
 
+    /// Which transaction, script or command is running.
+    pub(crate) fn execution(&self) -> Execution {
+        // SAFETY: the context is that of the running command.
+        let client = unsafe { call!(RedisModule_GetClientId(self.raw)) };
+        // SAFETY: the table of functions is written only at load.
+        let time_stands = unsafe { optional::RedisModule_CachedMicroseconds }.is_some();
+        Execution { client, at: if time_stands { now() } else { Nanos(0) } }
+    }
+
     /// Whether this comes from the primary, from another node's slot, or from the AOF at start.
     pub(crate) fn is_replayed(&self) -> bool {
         self.has(raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING)
@@ -127,8 +147,8 @@ impl Context<'_> {
     /// snapshot has failed (stop-writes-on-bgsave-error). For a key whose slot is ours.
     pub(crate) fn takes_writes(&self, key: Arg<'_>) -> bool {
         // A write that is asked as a script would ask ('S'), and that changes nothing whatever is in the key. Where it
-        // is run on a lock it answers WRONGTYPE. Refusals as replies too ('E'): without, Valkey 9.1 follows a NULL
-        // pointer.
+        // is run on a lock it answers WRONGTYPE, and where it has been renamed that it is not known: that is no refusal.
+        // Refusals as replies ('E'): without, Valkey 9.1 follows a NULL pointer.
         // SAFETY: each letter of the format has its argument; the text lives as long as the reply, which is freed once.
         unsafe {
             let reply = call!(RedisModule_Call(
@@ -145,7 +165,9 @@ impl Context<'_> {
             let mut len = 0;
             let taken = call!(RedisModule_CallReplyType(reply)) != raw::REDISMODULE_REPLY_ERROR as c_int || {
                 let text = call!(RedisModule_CallReplyStringPtr(reply, &mut len));
-                !text.is_null() && slice::from_raw_parts(text.cast::<u8>(), len).starts_with(b"WRONGTYPE")
+                let text = if text.is_null() { &[] } else { slice::from_raw_parts(text.cast::<u8>(), len) };
+                let code = text.strip_prefix(b"-").unwrap_or(text);
+                !REFUSALS.iter().any(|refusal| code.starts_with(refusal))
             };
             call!(RedisModule_FreeCallReply(reply));
             taken

@@ -39,7 +39,7 @@ mod timers;
 
 pub(crate) use args::{Arg, Args, OwnedArg};
 pub(crate) use blocking::{BlockingCommand, WaitId, is_still_permitted, wake};
-pub(crate) use context::{Context, now};
+pub(crate) use context::{Context, Execution, now};
 pub(crate) use datatype::{DataType, TypeHandle};
 pub(crate) use events::Events;
 pub(crate) use guarded::Guarded;

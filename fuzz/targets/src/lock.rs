@@ -74,7 +74,7 @@ fn tell(bytes: &mut Unstructured<'_>) -> Result<()> {
 
 /// The copy, told of the changes or of the whole lock.
 fn told(mut copy: Lock, lock: &Lock, changes: &Changes) -> Lock {
-    let Some(changes) = changes.told(lock) else { return lock.clone() };
+    let Some(changes) = lock.told(changes) else { return lock.clone() };
     let changes: Vec<Change> = changes
         .map(|change| match change {
             Change::Out(owner) => Change::Out(owner.into()),

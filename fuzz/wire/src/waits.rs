@@ -156,6 +156,11 @@ impl Waits {
         }
     }
 
+    /// Whether somebody holds who was told that it does not.
+    pub(crate) fn has_ghosts(&self, holders: &[Vec<u8>]) -> bool {
+        holders.iter().any(|owner| self.refused.contains_key(owner))
+    }
+
     /// No lock goes to a ghost: nobody holds one who was told that it does not.
     pub(crate) fn are_no_ghosts(&mut self, holders: &[Vec<u8>]) {
         for owner in holders {

@@ -15,6 +15,7 @@ on_every_server![
     nobody_is_granted_a_lock_that_is_deleted_while_its_slot_moves,
     who_waits_is_granted_when_the_move_is_called_off,
     who_waits_for_a_slot_that_never_comes_to_its_end_is_told_to_ask_again,
+    an_operator_amid_keys_of_another_slot_ends_a_wait_and_nothing_else,
     who_waits_for_a_slot_that_is_taken_away_is_not_granted,
     who_waits_for_a_slot_that_nobody_has_is_not_granted,
 ];
@@ -127,6 +128,23 @@ fn who_waits_for_a_slot_that_never_comes_to_its_end_is_told_to_ask_again(kind: K
     to.ask("ASKING").assert_ok();
     assert_eq!(to.ask("LOCK.RELEASE {k} A").int(), 1);
     granted(&mut asking);
+}
+
+/// Inside a transaction servers look for keys in its slot, wherever they are.
+fn an_operator_amid_keys_of_another_slot_ends_a_wait_and_nothing_else(kind: Kind) {
+    let server = Server::setup(kind).cluster().start();
+    let mut client = server.connect();
+    let fence = client.ask("LOCK.TRY {b}k A PX 600000").ints()[1];
+    let mut waiter = wait(&server, "LOCK.ACQUIRE {b}k B PX 600000 BLOCK 0");
+    let list = client.ask("CLIENT LIST");
+    let line = list.text().lines().find(|line| line.to_lowercase().contains("cmd=lock.acquire")).unwrap();
+    let id = line.split(' ').next().unwrap().strip_prefix("id=").unwrap();
+    client.pipeline(&["MULTI", "SET {a}1 x", &format!("CLIENT UNBLOCK {id}"), "EXEC"]);
+    assert_eq!(waiter.read().ints()[0], 0);
+    assert_eq!(client.ask("LOCK.EXTEND {b}k A PX 600000").ints(), [1, fence, 600_000]);
+    assert_eq!(client.ask("KEYS *").array().len(), 2);
+    client.ask("DEBUG RELOAD").assert_ok();
+    assert_eq!(holders(&mut client, "{b}k"), ["A"]);
 }
 
 fn who_waits_for_a_slot_that_is_taken_away_is_not_granted(kind: Kind) {

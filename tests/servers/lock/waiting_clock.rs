@@ -13,6 +13,7 @@ on_every_server![
     the_first_in_the_queue_is_granted_when_its_time_ends_with_the_lease,
     a_clock_that_goes_back_and_comes_right_keeps_nobody_waiting,
     a_server_that_wakes_late_grants_nothing_for_a_second,
+    a_server_that_is_stopped_again_and_again_grants_nothing_either,
     a_lease_from_a_time_that_was_never_there_is_cut,
     a_lock_without_expiry_goes_when_it_is_touched,
 ];
@@ -75,6 +76,25 @@ fn a_server_that_wakes_late_grants_nothing_for_a_second(kind: Kind) {
         let fence = granted(waiter);
         assert!(fence - woken >= 900_000, "granted {} µs after it woke", fence - woken);
     }
+}
+
+/// One long gap between its jobs does not hide the next.
+fn a_server_that_is_stopped_again_and_again_grants_nothing_either(kind: Kind) {
+    let server = Server::start(kind);
+    let mut client = server.connect();
+    client.ask("LOCK.TRY k A PX 3000");
+    let mut waiter = wait(&server, "LOCK.ACQUIRE k B PX 60000 BLOCK 0");
+    thread::sleep(Duration::from_millis(500));
+    for stopped_ms in [2_000, 3_000] {
+        server.freeze();
+        thread::sleep(Duration::from_millis(stopped_ms));
+        server.thaw();
+        client.ask("PING");
+    }
+    let woken =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as i64;
+    let fence = granted(&mut waiter);
+    assert!(fence - woken >= 800_000, "granted {} µs after it woke", fence - woken);
 }
 
 /// Longer than a hundred years no lease can be asked for.

@@ -67,7 +67,7 @@ fn a_wait_of_hours_is_over_at_its_time(kind: Kind) {
     let mut client = server.connect();
     client.ask(&format!("LOCK.TRY k A PX {}", 99 * YEAR_MS));
     let mut noon_ms = NOON_MS;
-    for block_ms in [3_600_000, 7_200_000, YEAR_MS, 50 * YEAR_MS] {
+    for block_ms in [3_600_001, 7_200_000, YEAR_MS, 50 * YEAR_MS] {
         let mut waiter = wait(&server, &format!("LOCK.ACQUIRE k B PX 60000 BLOCK {block_ms}"));
         server.set_clock_ms(noon_ms + block_ms - 1);
         client.ask("SET canary v PX 1").assert_ok();

@@ -12,6 +12,7 @@ on_every_server![
     after_a_failed_snapshot_nobody_is_granted,
     whose_rights_are_taken_away_is_not_granted,
     whose_user_is_gone_is_not_granted,
+    a_command_that_is_renamed_is_no_refusal,
 ];
 
 /// Long enough for several looks.
@@ -94,4 +95,14 @@ fn whose_user_is_gone_is_not_granted(kind: Kind) {
     assert_eq!((replies[0].int(), replies[1].int()), (1, 1));
     bob.assert_closed();
     until("nobody holds it", || client.ask("LOCK.INFO k").is_null());
+}
+
+/// The write that is tried first may go by another name; then nothing can be asked of the server, and it grants.
+fn a_command_that_is_renamed_is_no_refusal(kind: Kind) {
+    let server = Server::setup(kind).config("rename-command SETRANGE \"\"").start();
+    let mut client = server.connect();
+    client.ask("LOCK.TRY k A PX 300");
+    let mut waiter = wait(&server, "LOCK.ACQUIRE k B PX 60000 BLOCK 0");
+    granted(&mut waiter);
+    assert_eq!(holders(&mut client, "k"), ["B"]);
 }

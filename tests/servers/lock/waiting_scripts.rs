@@ -17,6 +17,8 @@ on_every_server![
     a_transactions_own_try_comes_before_those_that_wait,
     a_scripts_own_try_comes_before_those_that_wait,
     a_grant_to_who_waits_breaks_a_watch,
+    a_script_does_not_pass_over_a_lease_that_has_just_ended,
+    an_operator_in_a_transaction_ends_a_wait_and_hands_nothing_on,
 ];
 
 /// A holds `k` at noon.
@@ -168,4 +170,34 @@ fn a_grant_to_who_waits_breaks_a_watch(kind: Kind) {
             assert!(transaction(&mut watcher, &["PING"]).is_null(), "{frees}");
         }
     }
+}
+
+/// What a transaction or a script has not freed itself is not theirs to take before those who wait.
+fn a_script_does_not_pass_over_a_lease_that_has_just_ended(kind: Kind) {
+    let server = Server::setup(kind).clock_ms(NOON_MS).start();
+    let mut client = server.connect();
+    client.ask("LOCK.TRY k A PX 5000");
+    let mut waiter = wait(&server, "LOCK.ACQUIRE k B PX 60000 BLOCK 0");
+    server.set_clock_ms(NOON_MS + 5000);
+    let call = "return redis.call('LOCK.TRY', KEYS[1], 'C', 'PX', 20)";
+    assert_eq!(client.call(&["EVAL", call, "1", "k"]).ints()[0], 0);
+    let call =
+        "redis.call('LOCK.RELEASE', KEYS[1], 'C') return redis.call('LOCK.TRY', KEYS[1], 'C', 'PX', 20)";
+    assert_eq!(client.call(&["EVAL", call, "1", "k"]).ints()[0], 0);
+    assert_eq!(transaction(&mut client, &["LOCK.TRY k C PX 20"]).array()[0].ints()[0], 0);
+    assert_eq!(waiter.read().ints()[0], 1);
+}
+
+/// In the middle of it the lock is the transaction's.
+fn an_operator_in_a_transaction_ends_a_wait_and_hands_nothing_on(kind: Kind) {
+    let (server, mut client) = held(kind);
+    let mut waiter = wait(&server, "LOCK.ACQUIRE k B PX 60000 BLOCK 0");
+    let list = client.ask("CLIENT LIST");
+    let line = list.text().lines().find(|line| line.to_lowercase().contains("cmd=lock.acquire")).unwrap();
+    let id = line.split(' ').next().unwrap().strip_prefix("id=").unwrap();
+    let unblock = format!("CLIENT UNBLOCK {id}");
+    let replies = transaction(&mut client, &["LOCK.RELEASE k A", &unblock, "LOCK.TRY k C PX 60000"]);
+    assert_eq!(format!("{replies:?}"), format!("[1, 1, [1, {}, 60000]]", F + 1));
+    assert_eq!(waiter.read().ints()[0], 0);
+    waiter.assert_in_step();
 }

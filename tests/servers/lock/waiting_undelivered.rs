@@ -8,6 +8,7 @@ on_every_server![
     a_grant_to_a_client_that_is_sent_away_in_the_same_moment_goes_to_the_next,
     a_grant_to_a_client_that_is_killed_in_the_same_moment_goes_to_the_next,
     a_grant_that_nobody_hears_of_leaves_the_lock_free,
+    a_grant_that_its_owner_learns_of_elsewhere_is_not_taken_back,
 ];
 
 /// The ids of those who wait, in the order of their coming.
@@ -74,4 +75,23 @@ fn a_grant_that_nobody_hears_of_leaves_the_lock_free(kind: Kind) {
     client.pipeline(&["LOCK.RELEASE k A".to_owned(), format!("CLIENT KILL ID {id}")]);
     until("it is taken back", || client.ask("LOCK.INFO k").is_null());
     assert_eq!(server.aof_commands().last().map(String::as_str), Some("DEL k"));
+}
+
+/// EXTEND tells the truth after a lost reply, whenever it comes.
+fn a_grant_that_its_owner_learns_of_elsewhere_is_not_taken_back(kind: Kind) {
+    let server = Server::start(kind);
+    let mut client = server.connect();
+    for asks in ["LOCK.EXTEND k B PX 60000", "LOCK.TRY k B PX 60000"] {
+        client.ask("LOCK.TRY k A PX 60000");
+        let _first = wait(&server, "LOCK.ACQUIRE k B PX 60000 BLOCK 0");
+        let second = wait(&server, "LOCK.ACQUIRE k C PX 60000 BLOCK 1000");
+        let id = waiting_ids(&mut client)[0];
+        let lines = ["LOCK.RELEASE k A".to_owned(), format!("CLIENT KILL ID {id}"), asks.to_owned()];
+        let told = client.pipeline(&lines)[2].ints();
+        assert!(told[1] > 0 && told[2] > 0, "{asks}: {told:?}");
+        let mut second = second;
+        assert_eq!(second.read().ints()[0], 0, "{asks}");
+        assert_eq!(holders(&mut client, "k"), ["B"], "{asks}");
+        client.ask("DEL k");
+    }
 }

@@ -1,7 +1,6 @@
 //! What has been done to a lock, so that replicas and the AOF need not be told the whole of it each time.
 
 use super::holder::{Holder, Owner};
-use super::value::Lock;
 
 /// One change, as it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,15 +65,10 @@ impl Changes {
         self.ended
     }
 
-    /// The changes that lead another copy of the lock to what `lock` is now: first all who are out, then those put in,
-    /// so that both keep the same order. `None` where the whole lock is told instead: it is no longer than they are, or
-    /// leases were cut.
-    pub fn told<'a>(&'a self, lock: &'a Lock) -> Option<impl Iterator<Item = Change<&'a [u8], &'a Holder>>> {
+    /// Those who are out, then those put in, as they have to be told; `None` where the whole lock is told instead, which
+    /// takes so many words: it is no longer than they are, or leases were cut.
+    pub(super) fn told(&self, whole: usize) -> Option<(&[Owner], &[Owner])> {
         let words = 2 * self.out.len() + 5 * self.put.len();
-        let whole = 1 + 4 * lock.len();
-        let out = self.out.iter().map(|owner| Change::Out(&owner.0[..]));
-        // One that was put in and is out again is told as out; the last that was put in its place is told once or more.
-        let put = self.put.iter().filter_map(|owner| lock.find(&owner.0)).map(Change::Put);
-        (!self.whole && words < whole).then(|| out.chain(put))
+        (!self.whole && words < whole).then_some((&self.out, &self.put))
     }
 }

@@ -140,8 +140,18 @@ impl Lock {
         true
     }
 
-    pub(super) fn find(&self, owner: &[u8]) -> Option<&Holder> {
-        self.holders.find(owner)
+    /// What was done to this lock, as it is told to others: the changes that lead another copy of it to what it is now,
+    /// first all who are out, then those put in, so that both keep the same order. `None` where the whole lock is told
+    /// instead.
+    pub fn told<'a>(
+        &'a self,
+        changes: &'a Changes,
+    ) -> Option<impl Iterator<Item = Change<&'a [u8], &'a Holder>>> {
+        let (out, put) = changes.told(1 + 4 * self.len())?;
+        let out = out.iter().map(|owner| Change::Out(&owner.0[..]));
+        // One that was put in and is out again is told as out.
+        let put = put.iter().filter_map(|owner| self.holders.find(&owner.0)).map(Change::Put);
+        Some(out.chain(put))
     }
 }
 
@@ -260,7 +270,7 @@ mod tests {
     fn many_holders_are_told_one_by_one() {
         let (mut lock, mut copy) = (Lock::default(), Lock::default());
         let mut tell = |lock: &Lock, changes: &Changes| {
-            let Some(told) = changes.told(lock) else {
+            let Some(told) = lock.told(changes) else {
                 copy = lock.clone();
                 return usize::MAX;
             };

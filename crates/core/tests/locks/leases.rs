@@ -142,7 +142,7 @@ impl Key {
     /// Over the wire, and as often as it likes.
     fn tell(&mut self, changes: &Changes) {
         let mut words = Vec::new();
-        match changes.told(&self.lock) {
+        match self.lock.told(changes) {
             _ if self.lock.is_empty() => self.copy = Lock::default(), // as DEL
             None => self.copy = reloaded(&self.lock),
             Some(told) => told.for_each(|change| encode_change(&change, |word| words.push(word.to_vec()))),
