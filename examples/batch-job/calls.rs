@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use redis::aio::ConnectionManager;
 use sluice_client::{Guard, LimitKind, Limiter};
 use tokio::task::block_in_place;
 use tokio::time::{Instant, sleep, sleep_until};
@@ -21,7 +20,7 @@ const FAILURES: u32 = 3;
 pub(crate) struct Calls<'a> {
     pub(crate) job: &'a Job,
     pub(crate) guard: &'a Guard,
-    pub(crate) limiter: Limiter<ConnectionManager>,
+    pub(crate) limiter: Limiter,
     pub(crate) endpoint: Endpoint,
     pub(crate) events: &'a mut Events,
 }

@@ -1,7 +1,6 @@
 //! One run: the lock, and how it ends.
 
 use anyhow::{Context, Result, ensure};
-use redis::aio::ConnectionManagerConfig;
 use sluice_client::{Attempt, Limiter, Lock, Locks, Outage};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{info, warn};
@@ -66,16 +65,8 @@ pub(crate) async fn run(job: &Job) -> Result<Ending> {
     );
 
     // From here on nothing returns early: whatever happens, the lock is released.
-    let patience = Some(job.timeout);
-    let config =
-        ConnectionManagerConfig::new().set_connection_timeout(patience).set_response_timeout(patience);
-    let outcome = match client.get_connection_manager_with_config(config).await {
-        Ok(connection) => {
-            let limiter = Limiter::new(connection, job.rate.limit(), Outage::Closed).deadline(job.timeout);
-            Calls { job, guard: &guard, limiter, endpoint, events: &mut events }.make(&mut stop).await
-        }
-        Err(error) => Err(error).context("the limiter's connection"),
-    };
+    let limiter = Limiter::new(client, job.rate.limit(), Outage::Closed).deadline(job.timeout);
+    let outcome = Calls { job, guard: &guard, limiter, endpoint, events: &mut events }.make(&mut stop).await;
     match guard.release().await {
         Ok(true) => info!("released the lock {}", job.lock),
         Ok(false) => warn!("the lock {} was not ours any more", job.lock),

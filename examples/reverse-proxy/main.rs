@@ -25,7 +25,6 @@ use std::io::IsTerminal;
 use anyhow::{Context, ensure};
 use axum::Router;
 use clap::Parser;
-use redis::aio::{ConnectionManager, ConnectionManagerConfig};
 use sluice_client::Limiter;
 use sluice_tower::RateLimitLayer;
 use tower_http::trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer};
@@ -55,22 +54,16 @@ async fn main() -> anyhow::Result<()> {
 }
 
 /// The limit on what passes on to the upstream.
-fn limits(options: &Options) -> anyhow::Result<RateLimitLayer<ConnectionManager>> {
+fn limits(options: &Options) -> anyhow::Result<RateLimitLayer> {
     ensure!(
         options.trusted_proxy.is_empty() || matches!(options.key, KeyOf::Ip),
         "--trusted-proxy means nothing without --key ip"
     );
     let client = redis::Client::open(options.redis.as_str())
         .with_context(|| format!("--redis {} is no address of a server", options.redis))?;
-    // Connects with the first request: a server that is away when the proxy starts is an outage like any
-    // other. It is the limiter that knows how long to wait for an answer.
-    let config = ConnectionManagerConfig::new()
-        .set_max_delay(options.deadline)
-        .set_response_timeout(None)
-        .set_connection_timeout(Some(options.deadline));
-    let connection = client.get_connection_manager_lazy(config)?;
-
-    let limiter = Limiter::new(connection, options.rate.limit(), options.on_outage.into())
+    // It connects with the first request: a server that is away when the proxy starts is an outage like any
+    // other.
+    let limiter = Limiter::new(client, options.rate.limit(), options.on_outage.into())
         .deadline(options.deadline)
         .max_wait(options.max_wait);
     let key = options.key.key(&options.trusted_proxy);

@@ -4,12 +4,13 @@ use std::error::Error as StdError;
 use std::fmt;
 use std::time::Duration;
 
-use redis::{ErrorKind, RedisError, ServerError, ServerErrorKind};
+use redis::{RedisError, ServerError};
 use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::names::{self, CommandName};
 use sluice_core::grammar::settings::MAX_WAIT_MS;
 
 use crate::limit::LimitError;
+use crate::outage::{Trouble, trouble};
 
 /// A call that was not decided. Being limited, or a lock that somebody else holds, is no error.
 #[derive(Debug, Clone)]
@@ -17,9 +18,18 @@ use crate::limit::LimitError;
 pub enum Error {
     /// The server does not know the commands: the module is not loaded there.
     ModuleMissing(RedisError),
-    /// The server could not be reached, or does not serve now (loading, failing over). Whether it
-    /// carried the command out is not known.
+    /// The server could not be reached, or the connection to it broke. Whether it carried the command out is
+    /// not known.
     Unreachable(RedisError),
+    /// The server answers that it does not serve now, and did not carry the command out: it loads its data
+    /// (`LOADING`), is a replica (`READONLY`), lacks its own (`NOREPLICAS`), its disk (`MISCONF`), memory for
+    /// a new key (`OOM`) or a part of its cluster (`CLUSTERDOWN`), or a script keeps it (`BUSY`).
+    NotServing(RedisError),
+    /// The server has not answered anybody for so long, and was not asked again: nothing was sent.
+    NotAsked {
+        /// Since the first command was sent that was not answered in time.
+        silent_for: Duration,
+    },
     /// No answer within this deadline. Whether the server carried the command out is not known.
     TimedOut(Duration),
     /// The wait that was asked for is above the server's setting `sluice.max-wait-ms`.
@@ -41,8 +51,14 @@ impl Error {
         matches!(self, Self::ModuleMissing(_))
     }
 
-    /// Whether the server could not be reached in time, so that nobody knows what became of the call.
+    /// Whether it is an outage: the server could not be reached in time, or does not serve. What was chosen
+    /// as [`Outage`](crate::Outage) applies to these, and a later call may work.
     pub fn is_unreachable(&self) -> bool {
+        self.is_ambiguous() || matches!(self, Self::NotServing(_) | Self::NotAsked { .. })
+    }
+
+    /// Whether nobody knows what became of the call: the server may have carried it out.
+    pub fn is_ambiguous(&self) -> bool {
         matches!(self, Self::Unreachable(_) | Self::TimedOut(_))
     }
 }
@@ -72,22 +88,10 @@ fn unknown_command(line: &str) -> Option<CommandName> {
 
 impl From<RedisError> for Error {
     fn from(error: RedisError) -> Self {
-        use ServerErrorKind as Server;
-        match error.kind() {
-            ErrorKind::Io
-            | ErrorKind::ClusterConnectionNotFound
-            | ErrorKind::Server(
-                Server::BusyLoading
-                | Server::ClusterDown
-                | Server::MasterDown
-                | Server::ReadOnly
-                | Server::TryAgain
-                | Server::Moved
-                | Server::Ask,
-            ) => return Self::Unreachable(error),
-            // What a server answers to those who wait in it when it becomes a replica.
-            _ if error.code() == Some("UNBLOCKED") => return Self::Unreachable(error),
-            _ => {}
+        match trouble(&error) {
+            Trouble::Unknown => return Self::Unreachable(error),
+            Trouble::NotServing => return Self::NotServing(error),
+            Trouble::Other => {}
         }
         let lines = lines(&error);
         match lines.first().and_then(|line| CommandError::recognise(line)) {
@@ -113,6 +117,10 @@ impl fmt::Display for Error {
                  `loadmodule /path/to/libsluice.so` in its configuration or with MODULE LOAD",
             ),
             Self::Unreachable(error) => write!(f, "the server cannot be reached: {error}"),
+            Self::NotServing(error) => write!(f, "the server does not serve now: {error}"),
+            Self::NotAsked { silent_for } => {
+                write!(f, "the server has been silent for {silent_for:.1?} and was not asked again")
+            }
             Self::TimedOut(deadline) => {
                 write!(
                     f,
@@ -135,15 +143,16 @@ impl fmt::Display for Error {
 }
 
 impl StdError for Error {
+    /// Only what the text does not say already: whoever prints the chain reads nothing twice.
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match self {
-            Self::ModuleMissing(error)
-            | Self::Unreachable(error)
-            | Self::MaxWait(error)
-            | Self::WrongType(error)
-            | Self::Redis(error) => Some(error),
-            Self::Limit(error) => Some(error),
-            Self::TimedOut(_) => None,
+            Self::ModuleMissing(error) | Self::MaxWait(error) | Self::WrongType(error) => Some(error),
+            Self::Unreachable(_)
+            | Self::NotServing(_)
+            | Self::NotAsked { .. }
+            | Self::TimedOut(_)
+            | Self::Limit(_)
+            | Self::Redis(_) => None,
         }
     }
 }
@@ -213,11 +222,41 @@ mod tests {
         let error = Error::from(sent(&text(CommandError::MaxWaitSetting)));
         assert!(matches!(error, Error::MaxWait(_)), "{error}");
         assert!(error.to_string().ends_with("`CONFIG SET sluice.max-wait-ms`"), "{error}");
-        for line in ["LOADING it loads", "READONLY no", "CLUSTERDOWN down", "UNBLOCKED force unblock"] {
-            assert!(Error::from(sent(line)).is_unreachable(), "{line}");
+        for line in [
+            "BUSY Redis is busy running a script.",
+            "CLUSTERDOWN Hash slot not served",
+            "LOADING Redis is loading the dataset in memory",
+            "MASTERDOWN Link with MASTER is down",
+            "MISCONF Redis is configured to save RDB snapshots",
+            "MOVED 1234 127.0.0.1:6381",
+            "NOREPLICAS Not enough good replicas to write.",
+            "OOM command not allowed when used memory > 'maxmemory'.",
+            "READONLY You can't write against a read only replica.",
+            "TRYAGAIN Multiple keys request during rehashing of slot",
+            "UNBLOCKED force unblock",
+        ] {
+            let error = Error::from(sent(line));
+            assert!(error.is_unreachable() && !error.is_ambiguous(), "{line}");
         }
-        for line in [&text(CommandError::Owner), "ERR max-wait-ms", "WRONGTYPE of something else", "OOM"] {
+        for line in [&text(CommandError::Owner), "ERR max-wait-ms", "WRONGTYPE of something else", "BUSYKEY"]
+        {
             assert!(matches!(Error::from(sent(line)), Error::Redis(_)), "{line}");
+        }
+    }
+
+    #[test]
+    fn what_a_chain_of_causes_prints_is_said_once() {
+        let broken: RedisError = std::io::Error::from(std::io::ErrorKind::BrokenPipe).into();
+        for error in [broken, sent("OOM no memory"), sent("ERR something")] {
+            let text = error.to_string();
+            let error = Error::from(error);
+            let mut chain = vec![error.to_string()];
+            let mut source = error.source();
+            while let Some(cause) = source {
+                chain.push(cause.to_string());
+                source = cause.source();
+            }
+            assert_eq!(chain.join(": ").matches(&text).count(), 1, "{chain:?}");
         }
     }
 

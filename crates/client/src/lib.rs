@@ -11,8 +11,9 @@
 //! | a job that never overlaps with itself | [`Locks`] |
 //! | the bare commands, also without tokio | [`SluiceCommands`], [`AsyncSluiceCommands`], [`SluicePipeline`] |
 //!
-//! Features: `tokio` (default) for everything asynchronous, `cluster` for [`Locks`] and pipelines over
-//! a cluster client, `tracing` for events.
+//! Features: `tokio` (default) for everything asynchronous, `cluster` for [`Locks`], limiters and pipelines
+//! over a cluster client, `sentinel` for servers that sentinels name, `connection-manager` for limiters over
+//! a `ConnectionManager`, `tracing` for events.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "tokio")]
@@ -29,12 +30,15 @@ mod limit_text;
 mod limits;
 mod lock_info;
 mod lock_reply;
+mod outage;
 mod wire;
 
 pub mod command;
 
 #[cfg(feature = "tokio")]
 mod limiter;
+#[cfg(feature = "tokio")]
+mod link;
 #[cfg(feature = "tokio")]
 mod locks;
 
@@ -50,10 +54,15 @@ pub use limit_text::ParseLimitError;
 #[cfg(feature = "tokio")]
 pub use limiter::{Limiter, Outage};
 pub use limits::Limits;
+#[cfg(feature = "tokio")]
+#[cfg(feature = "sentinel")]
+pub use link::Sentinel;
+#[cfg(feature = "tokio")]
+pub use link::{Connect, Ready, Source};
 pub use lock_info::{Holder, LockInfo, Waiter};
 pub use lock_reply::LockReply;
 #[cfg(feature = "tokio")]
-pub use locks::{Attempt, Connect, Guard, Lock, Locks, NotReleased};
+pub use locks::{Attempt, Guard, Lock, Locks, NotReleased};
 pub use redis;
 
 #[cfg(all(doctest, feature = "tokio"))]

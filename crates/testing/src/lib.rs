@@ -41,6 +41,7 @@ mod files;
 mod kind;
 mod module;
 mod port;
+mod proxy;
 #[cfg(feature = "redis")]
 mod redis;
 mod reply;
@@ -56,6 +57,7 @@ pub use example::example;
 pub use kind::Kind;
 pub use module::module;
 pub use port::free_port;
+pub use proxy::Proxy;
 pub use reply::Reply;
 pub use rustix::process::Signal;
 pub use server::{Server, until};

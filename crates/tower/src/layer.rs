@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::Response;
 use http::request::Parts;
-use sluice_client::{Limiter, Limits};
+use sluice_client::{Limiter, Limits, Source, redis};
 use tower_layer::Layer;
 
 use crate::headers::Policies;
@@ -23,11 +23,11 @@ use crate::service::RateLimit;
 ///
 /// A request that waits holds a clone of the inner service that is ready for it. So a
 /// `ConcurrencyLimit` belongs outside of this layer, unless those who wait shall count.
-pub struct RateLimitLayer<C> {
+pub struct RateLimitLayer<C: Source = redis::Client> {
     rules: Arc<Rules<C>>,
 }
 
-impl<C: Clone> RateLimitLayer<C> {
+impl<C: Source> RateLimitLayer<C> {
     /// Requests wait their turn, as long as [`Limiter::max_wait`], first in, first out over all processes.
     /// One whose sender hangs up gives its turn up, because its future is dropped. When the queue is
     /// longer, a request is refused with 429 at once.
@@ -72,7 +72,7 @@ impl<C: Clone> RateLimitLayer<C> {
     ///
     /// const LLM: Limits = Limit::per_minute(60).and(Limit::per_minute(90_000));
     ///
-    /// fn layer<C: Clone>(limiter: Limiter<C>) -> RateLimitLayer<C> {
+    /// fn layer(limiter: Limiter) -> RateLimitLayer {
     ///     let tenant = Key::header("x-tenant".parse().expect("a header's name"));
     ///     RateLimitLayer::refuse(limiter, tenant).policies(["requests", "tokens"]).limits(|request| {
     ///         let tokens = request.headers.get("x-max-tokens")?.to_str().ok()?.parse().ok()?;
@@ -108,7 +108,7 @@ impl<C: Clone> RateLimitLayer<C> {
     /// ```
     /// # use sluice_client::Limiter;
     /// # use sluice_tower::{Key, RateLimitLayer};
-    /// # fn layer<C: Clone>(limiter: Limiter<C>) -> RateLimitLayer<C> {
+    /// # fn layer(limiter: Limiter) -> RateLimitLayer {
     /// RateLimitLayer::refuse(limiter, Key::path()).respond_with(|refusal, request| {
     ///     let mut response = refusal.response();
     ///     *response.body_mut() = format!("{}: {}\n", refusal.status(), request.uri).into();
@@ -132,19 +132,19 @@ impl<C: Clone> RateLimitLayer<C> {
     }
 }
 
-impl<C> Clone for RateLimitLayer<C> {
+impl<C: Source> Clone for RateLimitLayer<C> {
     fn clone(&self) -> Self {
         Self { rules: Arc::clone(&self.rules) }
     }
 }
 
-impl<C> fmt::Debug for RateLimitLayer<C> {
+impl<C: Source> fmt::Debug for RateLimitLayer<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RateLimitLayer").field("rules", &self.rules).finish()
     }
 }
 
-impl<S, C> Layer<S> for RateLimitLayer<C> {
+impl<S, C: Source> Layer<S> for RateLimitLayer<C> {
     type Service = RateLimit<S, C>;
 
     fn layer(&self, inner: S) -> RateLimit<S, C> {

@@ -6,8 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use http::request::Parts;
 use http::{HeaderMap, Response};
-use sluice_client::redis::aio::ConnectionLike;
-use sluice_client::{Decision, Error, Limiter, Limits};
+use sluice_client::{Decision, Error, Limiter, Limits, Source};
 
 use crate::body::ResponseBody;
 use crate::headers::{self, Policies};
@@ -26,7 +25,7 @@ pub(crate) enum OverLimit {
 type LimitsOf = Arc<dyn Fn(&Parts) -> Option<Limits> + Send + Sync>;
 type ResponseTo = Arc<dyn Fn(&Refusal<'_>, &Parts) -> Response<Bytes> + Send + Sync>;
 
-pub(crate) struct Rules<C> {
+pub(crate) struct Rules<C: Source> {
     over_limit: OverLimit,
     limiter: Limiter<C>,
     key: Key,
@@ -42,10 +41,10 @@ pub(crate) struct Rules<C> {
 /// sees, for example to settle the cost of a call that was an estimate.
 ///
 /// ```
-/// use sluice_client::{Limiter, redis::aio::ConnectionManager};
+/// use sluice_client::Limiter;
 /// use sluice_tower::Admission;
 ///
-/// async fn settle(limiter: Limiter<ConnectionManager>, admission: Admission, tokens: u64) {
+/// async fn settle(limiter: Limiter, admission: Admission, tokens: u64) {
 ///     let limiter = limiter.with(admission.limits);
 ///     if let Err(error) = limiter.settle(&admission.key, &[1, tokens]).await {
 ///         eprintln!("{tokens} tokens are not settled: {error}");
@@ -74,7 +73,7 @@ pub(crate) enum Ruling {
     Undecided(Error),
 }
 
-impl<C> Rules<C> {
+impl<C: Source> Rules<C> {
     pub(crate) fn new(over_limit: OverLimit, limiter: Limiter<C>, key: Key) -> Self {
         Self {
             over_limit,
@@ -114,7 +113,7 @@ impl<C> Rules<C> {
     }
 }
 
-impl<C: ConnectionLike + Clone + Send + Sync + 'static> Rules<C> {
+impl<C: Source> Rules<C> {
     /// Where requests wait, this lasts until it is the turn of the request. Dropping the future gives it up.
     pub(crate) async fn decide(&self, request: &Parts) -> Ruling {
         let Some(key) = self.key.of(request) else {
@@ -142,7 +141,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Rules<C> {
     }
 }
 
-impl<C: Clone> Clone for Rules<C> {
+impl<C: Source> Clone for Rules<C> {
     fn clone(&self) -> Self {
         Self {
             over_limit: self.over_limit,
@@ -158,7 +157,7 @@ impl<C: Clone> Clone for Rules<C> {
     }
 }
 
-impl<C> fmt::Debug for Rules<C> {
+impl<C: Source> fmt::Debug for Rules<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Rules")
             .field("over_limit", &self.over_limit)

@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use http::{Request, Response};
 use http_body::Body;
-use sluice_client::redis::aio::ConnectionLike;
+use sluice_client::{Source, redis};
 use tower_service::Service;
 
 use crate::body::ResponseBody;
@@ -18,12 +18,12 @@ use crate::refusal::Refusal;
 use crate::rules::{Rules, Ruling};
 
 /// What [`RateLimitLayer`](crate::RateLimitLayer) makes of a service.
-pub struct RateLimit<S, C> {
+pub struct RateLimit<S, C: Source = redis::Client> {
     inner: S,
     rules: Arc<Rules<C>>,
 }
 
-impl<S, C> RateLimit<S, C> {
+impl<S, C: Source> RateLimit<S, C> {
     pub(crate) const fn new(inner: S, rules: Arc<Rules<C>>) -> Self {
         Self { inner, rules }
     }
@@ -34,13 +34,13 @@ impl<S, C> RateLimit<S, C> {
     }
 }
 
-impl<S: Clone, C> Clone for RateLimit<S, C> {
+impl<S: Clone, C: Source> Clone for RateLimit<S, C> {
     fn clone(&self) -> Self {
         Self { inner: self.inner.clone(), rules: Arc::clone(&self.rules) }
     }
 }
 
-impl<S: fmt::Debug, C> fmt::Debug for RateLimit<S, C> {
+impl<S: fmt::Debug, C: Source> fmt::Debug for RateLimit<S, C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RateLimit").field("inner", &self.inner).field("rules", &self.rules).finish()
     }
@@ -50,7 +50,7 @@ impl<S, C, RequestBody, Inner> Service<Request<RequestBody>> for RateLimit<S, C>
 where
     S: Service<Request<RequestBody>, Response = Response<Inner>> + Clone + Send + 'static,
     S::Future: Send,
-    C: ConnectionLike + Clone + Send + Sync + 'static,
+    C: Source,
     RequestBody: Send + 'static,
     Inner: Body<Data = Bytes>,
 {
@@ -123,8 +123,9 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use http_body::SizeHint;
+    use sluice_client::redis::aio::ConnectionLike;
     use sluice_client::redis::{Cmd, Pipeline, RedisFuture, Value};
-    use sluice_client::{Limit, Limiter, Outage};
+    use sluice_client::{Limit, Limiter, Outage, Ready};
     use tower::ServiceExt;
 
     use super::*;
@@ -156,8 +157,8 @@ mod tests {
         }
     }
 
-    fn limited<S>(inner: S, wait_ms: i64) -> RateLimit<S, Granting> {
-        let limiter = Limiter::new(Granting { wait_ms }, Limit::per_second(1), Outage::Closed);
+    fn limited<S>(inner: S, wait_ms: i64) -> RateLimit<S, Ready<Granting>> {
+        let limiter = Limiter::new(Ready(Granting { wait_ms }), Limit::per_second(1), Outage::Closed);
         RateLimit::new(inner, Arc::new(Rules::new(OverLimit::Wait, limiter, "k".into())))
     }
 

@@ -5,22 +5,22 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use redis::FromRedisValue;
-use redis::aio::ConnectionLike;
 use tokio::time::Instant;
 
-use super::ask::ask;
+use super::ask::{Answer, Question, ask};
+use super::gate::Gate;
 use super::lane::{Lane, Origin};
 use super::local::Engine;
 use super::locked::locked;
 use super::outage::Outage;
 use super::queue::{Queue, Terms};
 use super::refusals::Refusals;
-use super::request::Request;
 use crate::command;
 use crate::decision::Decision;
 use crate::error::{Error, Result};
 use crate::limit_reply::LimitReply;
 use crate::limits::Limits;
+use crate::link::Source;
 use crate::wire::{duration, millis};
 
 /// Limits on the keys of one server, for everything that this process sends.
@@ -36,8 +36,7 @@ use crate::wire::{duration, millis};
 /// // At most two calls a second to the partner, evenly spaced, over all processes.
 /// const PARTNER: Limit = Limit::per_second(2).burst(1);
 ///
-/// let connection = client.get_multiplexed_async_connection().await?;
-/// let limiter = Limiter::new(connection, PARTNER, Outage::Closed).max_wait(Duration::from_secs(30));
+/// let limiter = Limiter::new(client, PARTNER, Outage::Closed).max_wait(Duration::from_secs(30));
 ///
 /// match limiter.acquire("partner:api").await? {
 ///     Decision::Denied { retry_after, .. } => println!("the queue is longer than 30 s: {retry_after:?}"),
@@ -46,33 +45,36 @@ use crate::wire::{duration, millis};
 /// # Ok(())
 /// # }
 /// ```
-#[derive(Clone)]
-pub struct Limiter<C> {
-    shared: Arc<Shared<C>>,
+pub struct Limiter<S: Source = redis::Client> {
+    shared: Arc<Shared<S>>,
     limits: Limits,
     max_wait: Duration,
     terms: Terms,
     outage: Outage,
 }
 
-struct Shared<C> {
-    connection: C,
-    queue: Arc<Queue<C>>,
+struct Shared<S: Source> {
+    gate: Arc<Gate<S>>,
+    queue: Arc<Queue<S>>,
     engine: Arc<Engine>,
     refusals: Mutex<Refusals>,
 }
 
-impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
+impl<S: Source> Limiter<S> {
     /// A limiter that waits up to 30 s, gives the server 250 ms to answer, and remembers no refusals.
     ///
-    /// `connection` is a multiplexed, manager or cluster connection. What happens when the server is
-    /// out of reach is for the caller to say: there is no choice that suits everybody.
-    pub fn new(connection: C, limits: impl Into<Limits>, outage: Outage) -> Self {
-        let engine = Arc::new(Engine::default());
-        let queue = Arc::new(Queue::new(connection.clone(), Arc::clone(&engine)));
+    /// `source` is a client, best of all: the limiter then owns a connection, which it makes when it is first
+    /// needed and anew when it breaks, does not answer in time or leads to a server that became a replica. A
+    /// connection that is ready does too; see [`Source`].
+    ///
+    /// What happens when the server is out of reach is for the caller to say: there is no choice that suits
+    /// everybody.
+    pub fn new(source: S, limits: impl Into<Limits>, outage: Outage) -> Self {
+        let (gate, engine) = (Arc::new(Gate::new(source)), Arc::new(Engine::default()));
+        let queue = Arc::new(Queue::new(Arc::clone(&gate), Arc::clone(&engine)));
         let refusals = Mutex::new(Refusals::default());
         Self {
-            shared: Arc::new(Shared { connection, queue, engine, refusals }),
+            shared: Arc::new(Shared { gate, queue, engine, refusals }),
             limits: limits.into(),
             max_wait: Duration::from_secs(30),
             terms: Terms { deadline: Duration::from_millis(250), heed_holds: false },
@@ -90,7 +92,12 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
     }
 
     /// How long the server has for an answer before it counts as out of reach. A command that has not
-    /// been sent by then never is; what a server grants later than that lapses.
+    /// been sent by then never is; a turn that is granted later goes to whoever waits behind it, or back.
+    ///
+    /// When nobody has been answered by the deadline, nothing more is sent but one question after the other
+    /// whether the server is there, and until it answers all calls are outages at once
+    /// ([`Error::NotAsked`](crate::Error::NotAsked)): what piles up before a server that stands still would
+    /// be carried out when it wakes, for callers who are gone.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
         self.terms.deadline = deadline;
@@ -126,9 +133,8 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let client = redis::Client::open(sluice_testing::url())?;
-    /// # let connection = client.get_multiplexed_async_connection().await?;
     /// const LLM: Limits = Limit::per_minute(60).and(Limit::per_minute(90_000));
-    /// let limiter = Limiter::new(connection, LLM, Outage::Closed);
+    /// let limiter = Limiter::new(client, LLM, Outage::Closed);
     /// let estimated = 1500;
     /// let decision = limiter.with(LLM.with_costs(&[1, estimated])?).acquire("tenant:8").await?;
     /// # assert!(decision.is_granted());
@@ -159,19 +165,23 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
             return Ok(refusal);
         }
         let command = command::ratelimit_reserve(key.as_ref(), limits, max_wait);
+        let (queue, terms) = (&self.shared.queue, self.terms);
         let lane = Lane::new(key.as_ref(), limits, Origin::Server);
-        let (connection, queue) = (self.shared.connection.clone(), &self.shared.queue);
-        let request = Request::new(connection, Arc::clone(queue), self.terms, command, lane);
-        let asked = Instant::now();
-        let (decision, answered, lane) = match request.await {
-            (Ok(reply), answered, lane) => {
+        let for_nobody = {
+            let (queue, lane) = (Arc::clone(queue), lane.clone());
+            move |answer: Answer<LimitReply>| queue.take_late(lane, &answer, terms)
+        };
+        let question = Question::new(&self.shared.gate, command, terms.deadline, for_nobody);
+        let Answer { reply, asked, answered } = question.await;
+        let (decision, lane) = match reply {
+            Ok(reply) => {
                 let decision = reply.decision();
                 self.remember(key.as_ref(), asked, decision);
-                (decision, answered, lane)
+                (decision, lane)
             }
-            (Err(error), answered, _) => {
+            Err(error) => {
                 let decision = self.in_outage(error, key.as_ref(), max_wait)?;
-                (decision, answered, Lane::new(key.as_ref(), limits, Origin::Local))
+                (decision, Lane::new(key.as_ref(), limits, Origin::Local))
             }
         };
         if decision.wait().is_zero() {
@@ -233,8 +243,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let client = redis::Client::open(sluice_testing::url())?;
-    /// # let connection = client.get_multiplexed_async_connection().await?;
-    /// let partner = Limiter::new(connection, Limit::per_second(2).burst(1), Outage::Closed).heed_holds(true);
+    /// let partner = Limiter::new(client, Limit::per_second(2).burst(1), Outage::Closed).heed_holds(true);
     /// let retry_after = Duration::from_secs(20); // as the partner's 429 says
     /// let held = partner.hold("partner:slow", retry_after).await?;
     /// assert!(held >= retry_after);
@@ -261,9 +270,8 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
     /// # #[tokio::main(flavor = "current_thread")]
     /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
     /// # let client = redis::Client::open(sluice_testing::url())?;
-    /// # let connection = client.get_multiplexed_async_connection().await?;
     /// const LLM: Limits = Limit::per_minute(60).and(Limit::per_minute(90_000).cost(1500));
-    /// let limiter = Limiter::new(connection, LLM, Outage::Closed);
+    /// let limiter = Limiter::new(client, LLM, Outage::Closed);
     /// if limiter.acquire("tenant:7").await?.is_granted() {
     ///     let used = 1720; // as the model's answer says
     ///     limiter.settle("tenant:7", &[1, used]).await?;
@@ -285,8 +293,8 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
         Ok(())
     }
 
-    async fn ask<R: FromRedisValue>(&self, command: redis::Cmd) -> Result<R> {
-        ask(self.shared.connection.clone(), command, self.terms.deadline).await
+    async fn ask<R: FromRedisValue + Send + 'static>(&self, command: redis::Cmd) -> Result<R> {
+        ask(&self.shared.gate, command, self.terms.deadline).await
     }
 
     /// What the caller chose for when nobody answers; any other error stays one.
@@ -315,7 +323,13 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Limiter<C> {
     }
 }
 
-impl<C> fmt::Debug for Limiter<C> {
+impl<S: Source> Clone for Limiter<S> {
+    fn clone(&self) -> Self {
+        Self { shared: Arc::clone(&self.shared), ..*self }
+    }
+}
+
+impl<S: Source> fmt::Debug for Limiter<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limiter")
             .field("limits", &self.limits)

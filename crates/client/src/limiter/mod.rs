@@ -6,7 +6,8 @@
 //! |---|---|
 //! | `calls` | the limiter: what can be asked of it |
 //! | `ask` | one command, answered within the deadline or not at all |
-//! | `request` | a reservation that survives the future that made it |
+//! | `gate` | the way to the server: through the breaker, over the line |
+//! | `breaker` | whether a command may be sent now: pure, time is a parameter |
 //! | `lane` | which turns can be exchanged for each other |
 //! | `turns` | who waits, which turns there are: pure, time is a parameter |
 //! | `queue` | the turns of all keys, their wake-ups, and what is offered back |
@@ -16,14 +17,15 @@
 //! | `locked` | a mutex, whatever has panicked |
 
 mod ask;
+mod breaker;
 mod calls;
+mod gate;
 mod lane;
 mod local;
 mod locked;
 mod outage;
 mod queue;
 mod refusals;
-mod request;
 mod turns;
 
 pub use calls::Limiter;

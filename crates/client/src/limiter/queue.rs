@@ -7,12 +7,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
-use redis::aio::ConnectionLike;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep_until};
 
-use super::ask::{ask, ask_turn};
+use super::ask::{Answer, ask, ask_turn};
+use super::gate::Gate;
 use super::lane::{Lane, Origin};
 use super::local::Engine;
 use super::locked::locked;
@@ -20,6 +20,7 @@ use super::turns::{Turn, Turns};
 use crate::command;
 use crate::error::Result;
 use crate::limit_reply::LimitReply;
+use crate::link::Source;
 
 /// What a limiter was told that a wait goes by.
 #[derive(Debug, Clone, Copy)]
@@ -31,8 +32,8 @@ pub(super) struct Terms {
 }
 
 /// All who wait in this process.
-pub(super) struct Queue<C> {
-    connection: C,
+pub(super) struct Queue<S: Source> {
+    gate: Arc<Gate<S>>,
     engine: Arc<Engine>,
     /// Tells turns of one instant apart.
     next_number: AtomicU64,
@@ -68,9 +69,9 @@ impl State {
     }
 }
 
-impl<C: ConnectionLike + Clone + Send + Sync + 'static> Queue<C> {
-    pub(super) fn new(connection: C, engine: Arc<Engine>) -> Self {
-        Self { connection, engine, next_number: AtomicU64::new(0), state: Mutex::default() }
+impl<S: Source> Queue<S> {
+    pub(super) fn new(gate: Arc<Gate<S>>, engine: Arc<Engine>) -> Self {
+        Self { gate, engine, next_number: AtomicU64::new(0), state: Mutex::default() }
     }
 
     /// A turn as it was told in answer to a question: due after so long, counted from the answer.
@@ -104,7 +105,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Queue<C> {
     ) -> Result<()> {
         loop {
             let told = Instant::now();
-            let left = ask_turn(self.connection.clone(), lane.key(), turn.told, terms.deadline).await?;
+            let left = ask_turn(&self.gate, lane.key(), turn.told, terms.deadline).await?;
             if left.is_zero() {
                 return Ok(());
             }
@@ -114,8 +115,18 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Queue<C> {
         }
     }
 
+    /// An answer to a reservation whose caller is gone: a turn is handed on, if it is still to come.
+    pub(super) fn take_late(self: &Arc<Self>, lane: Lane, answer: &Answer<LimitReply>, terms: Terms) {
+        let Ok(decision) = answer.reply.as_ref().map(LimitReply::decision) else { return };
+        if !decision.wait().is_zero() {
+            event!(debug, "a turn came for a caller who is gone");
+            let due = answer.answered + decision.wait();
+            self.hand_on(lane, self.turn(answer.asked, due, decision.act_at()), terms);
+        }
+    }
+
     /// A turn whose waiter is gone.
-    pub(super) fn hand_on(self: &Arc<Self>, lane: Lane, turn: Turn, terms: Terms) {
+    fn hand_on(self: &Arc<Self>, lane: Lane, turn: Turn, terms: Terms) {
         drop(self.join(&lane, turn));
         drop(Waiting { queue: self, runtime: Handle::current(), lane, turn, terms });
     }
@@ -129,7 +140,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Queue<C> {
     }
 
     /// A waiter is gone. If its time has not come, those behind it move up.
-    fn leave(self: &Arc<Self>, waiter: &Waiting<'_, C>) {
+    fn leave(self: &Arc<Self>, waiter: &Waiting<'_, S>) {
         let (lane, now) = (&waiter.lane, Instant::now());
         let mut state = locked(&self.state);
         state.advance(lane, now);
@@ -179,7 +190,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Queue<C> {
 
     /// Returns are sent one after the other, the latest turn first: the server takes a turn back only
     /// when nobody stands behind it, and when several leave at once they stand behind each other.
-    fn offer_back(self: &Arc<Self>, waiter: &Waiting<'_, C>, turn: Turn) {
+    fn offer_back(self: &Arc<Self>, waiter: &Waiting<'_, S>, turn: Turn) {
         let mut state = locked(&self.state);
         if let Some(returns) = state.returns.get_mut(&waiter.lane) {
             returns.push(turn);
@@ -198,14 +209,14 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Queue<C> {
 }
 
 /// The task that returns the turns of one lane.
-struct Returning<C: ConnectionLike + Clone + Send + Sync + 'static> {
-    queue: Arc<Queue<C>>,
+struct Returning<S: Source> {
+    queue: Arc<Queue<S>>,
     lane: Lane,
     terms: Terms,
     done: bool,
 }
 
-impl<C: ConnectionLike + Clone + Send + Sync + 'static> Returning<C> {
+impl<S: Source> Returning<S> {
     /// Returns the latest turn; false when there was none left.
     async fn one(&mut self) -> bool {
         let Some(turn) = self.latest() else { return false };
@@ -232,14 +243,14 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Returning<C> {
 
     async fn taken_back(&self, act_at: SystemTime) -> Result<bool> {
         let command = command::ratelimit_give_up_at(self.lane.key(), self.lane.limits(), act_at);
-        let reply: LimitReply = ask(self.queue.connection.clone(), command, self.terms.deadline).await?;
+        let reply: LimitReply = ask(&self.queue.gate, command, self.terms.deadline).await?;
         Ok(reply.granted() == 1)
     }
 
     /// By how much a hold has moved a turn. What is asked of a turn that was told just now is what is left
     /// of a hold; a hold that was set after this turn was told has moved it by more than that.
     async fn moved_by(&self, turn: Turn) -> Result<Duration> {
-        let ask = |told| ask_turn(self.queue.connection.clone(), self.lane.key(), told, self.terms.deadline);
+        let ask = |told| ask_turn(&self.queue.gate, self.lane.key(), told, self.terms.deadline);
         let moved = ask(turn.asked).await?;
         let held = if moved.is_zero() { moved } else { ask(Instant::now()).await? };
         Ok(if moved > held { moved } else { Duration::ZERO })
@@ -258,7 +269,7 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Returning<C> {
     }
 }
 
-impl<C: ConnectionLike + Clone + Send + Sync + 'static> Drop for Returning<C> {
+impl<S: Source> Drop for Returning<S> {
     fn drop(&mut self) {
         // The runtime ended before the work: those who come later start another task, on theirs.
         if !self.done {
@@ -268,8 +279,8 @@ impl<C: ConnectionLike + Clone + Send + Sync + 'static> Drop for Returning<C> {
 }
 
 /// One who waits. Dropping it leaves the queue; once its turn has come it is in none any more.
-struct Waiting<'a, C: ConnectionLike + Clone + Send + Sync + 'static> {
-    queue: &'a Arc<Queue<C>>,
+struct Waiting<'a, S: Source> {
+    queue: &'a Arc<Queue<S>>,
     /// Where what follows from leaving is done: a future may be dropped outside of any runtime.
     runtime: Handle,
     lane: Lane,
@@ -277,7 +288,7 @@ struct Waiting<'a, C: ConnectionLike + Clone + Send + Sync + 'static> {
     terms: Terms,
 }
 
-impl<C: ConnectionLike + Clone + Send + Sync + 'static> Drop for Waiting<'_, C> {
+impl<S: Source> Drop for Waiting<'_, S> {
     fn drop(&mut self) {
         self.queue.leave(self);
     }

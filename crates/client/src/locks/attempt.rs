@@ -6,10 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::claimant::Claimant;
-use super::connect::Connect;
 use super::guard::Guard;
 use crate::command;
 use crate::error::{Error, Result};
+use crate::link::Connect;
 use crate::lock_reply::LockReply;
 
 /// What became of an attempt. That somebody else holds the lock is a value, not an error.
@@ -96,7 +96,7 @@ pub(super) async fn conclude<K: Connect>(
 async fn granted_after_all<K: Connect>(claimant: Claimant<K>) -> Result<Result<Guard<K>, Claimant<K>>> {
     let command = command::lock_extend(&claimant.key, &claimant.owner, claimant.lease);
     let sent = Instant::now();
-    match claimant.line.ask(&command).await? {
+    match claimant.server.ask(&command).await? {
         LockReply::Held { fence, left } => Ok(Ok(Guard::new(claimant, fence, sent + left))),
         LockReply::NotHeld { .. } => Ok(Err(claimant)),
     }

@@ -11,16 +11,17 @@ use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
-use super::connect::{Connect, Line};
+use super::server::Server;
 use crate::command;
 use crate::error::Result;
+use crate::link::Connect;
 
 /// Between two tries to release a lock while the server is out of reach.
 const RETRY: Duration = Duration::from_millis(100);
 
 /// One owner of one lock. Dropping it hands a release to the runtime; it never blocks or panics.
 pub(super) struct Claimant<K: Connect> {
-    pub(super) line: Arc<Line<K>>,
+    pub(super) server: Arc<Server<K>>,
     pub(super) key: Arc<[u8]>,
     pub(super) owner: Arc<[u8]>,
     pub(super) lease: Duration,
@@ -30,11 +31,16 @@ pub(super) struct Claimant<K: Connect> {
 
 impl<K: Connect> Claimant<K> {
     /// A fresh owner, on the runtime that this is called from.
-    pub(super) fn new(line: &Arc<Line<K>>, key: &Arc<[u8]>, label: Option<&str>, lease: Duration) -> Self {
+    pub(super) fn new(
+        server: &Arc<Server<K>>,
+        key: &Arc<[u8]>,
+        label: Option<&str>,
+        lease: Duration,
+    ) -> Self {
         let name = Uuid::new_v4().simple();
         let owner = label.map_or_else(|| name.to_string(), |label| format!("{label}:{name}"));
         Self {
-            line: Arc::clone(line),
+            server: Arc::clone(server),
             key: Arc::clone(key),
             owner: owner.into_bytes().into(),
             lease,
@@ -54,7 +60,7 @@ impl<K: Connect> Claimant<K> {
 
     /// Releases now; it is settled when that worked.
     pub(super) async fn release(&mut self) -> Result<bool> {
-        let held = self.line.ask(&self.release_command()).await?;
+        let held = self.server.ask(&self.release_command()).await?;
         self.settled = true;
         Ok(held)
     }
@@ -62,10 +68,10 @@ impl<K: Connect> Claimant<K> {
     /// Releases, again and again while the server is out of reach, for as long as a lease can last.
     pub(super) fn release_surely(&mut self) -> impl Future<Output = ()> + Send + 'static {
         self.settled = true;
-        let (line, command, lease) = (Arc::clone(&self.line), self.release_command(), self.lease);
+        let (server, command, lease) = (Arc::clone(&self.server), self.release_command(), self.lease);
         async move {
             let started = Instant::now();
-            while let Err(error) = line.ask::<bool>(&command).await {
+            while let Err(error) = server.ask::<bool>(&command).await {
                 if !error.is_unreachable() || started.elapsed() > lease {
                     event!(warn, "a lock could not be released; its lease will end it", error = error);
                     return;

@@ -8,10 +8,11 @@ use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
 use super::claimant::Claimant;
-use super::connect::{Connect, Line};
 use super::lease::Lease;
+use super::server::Server;
 use crate::command;
 use crate::error::{Error, Result};
+use crate::link::Connect;
 use crate::lock_reply::LockReply;
 
 /// A lock that is held, until it is released, dropped, or its lease ends.
@@ -68,12 +69,12 @@ impl<K: Connect> Guard<K> {
     /// After an error that [is ambiguous](Error::is_unreachable), call it again: it tells the truth.
     pub async fn extend(&self, lease: Duration) -> Result<bool> {
         extend(
-            &self.claimant.line,
+            &self.claimant.server,
             &self.claimant.key,
             &self.claimant.owner,
             &self.lease,
             lease,
-            self.claimant.line.deadline,
+            self.claimant.server.deadline,
         )
         .await
     }
@@ -84,9 +85,9 @@ impl<K: Connect> Guard<K> {
         if self.renewal.is_some() {
             return;
         }
-        let Claimant { line, key, owner, lease, runtime, .. } = &self.claimant;
+        let Claimant { server, key, owner, lease, runtime, .. } = &self.claimant;
         let renewal = Renewal {
-            line: Arc::clone(line),
+            server: Arc::clone(server),
             key: Arc::clone(key),
             owner: Arc::clone(owner),
             ttl: *lease,
@@ -157,7 +158,7 @@ impl<K: Connect> std::error::Error for NotReleased<K> {
 
 /// What keeps a lease alive.
 struct Renewal<K: Connect> {
-    line: Arc<Line<K>>,
+    server: Arc<Server<K>>,
     key: Arc<[u8]>,
     owner: Arc<[u8]>,
     ttl: Duration,
@@ -177,8 +178,8 @@ impl<K: Connect> Renewal<K> {
                 event!(warn, "a lease ended before it could be renewed");
                 return;
             }
-            let deadline = self.line.deadline.min(left);
-            let outcome = extend(&self.line, &self.key, &self.owner, &self.lease, self.ttl, deadline).await;
+            let deadline = self.server.deadline.min(left);
+            let outcome = extend(&self.server, &self.key, &self.owner, &self.lease, self.ttl, deadline).await;
             match outcome {
                 Ok(true) => pause = third,
                 Ok(false) => {
@@ -196,7 +197,7 @@ impl<K: Connect> Renewal<K> {
 
 /// EXTEND, and what it means for the lease.
 async fn extend<K: Connect>(
-    line: &Line<K>,
+    server: &Server<K>,
     key: &[u8],
     owner: &[u8],
     lease: &Lease,
@@ -205,7 +206,7 @@ async fn extend<K: Connect>(
 ) -> Result<bool> {
     let sent = Instant::now();
     lease.at_most(sent + time);
-    match line.ask_within(deadline, &command::lock_extend(key, owner, time)).await {
+    match server.ask_within(deadline, &command::lock_extend(key, owner, time)).await {
         Ok(LockReply::Held { left, .. }) => {
             lease.set(sent + left);
             Ok(true)

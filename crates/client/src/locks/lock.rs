@@ -9,10 +9,11 @@ use tokio::time::{Instant, timeout};
 
 use super::attempt::{Attempt, conclude, nothing_sent};
 use super::claimant::Claimant;
-use super::connect::{Connect, Line};
+use super::server::Server;
 use super::wait::Wait;
 use crate::command;
 use crate::error::{Error, Result};
+use crate::link::Connect;
 use crate::lock_info::LockInfo;
 use crate::lock_reply::LockReply;
 
@@ -44,7 +45,7 @@ use crate::lock_reply::LockReply;
 /// # async fn work(_fence: u64) {}
 /// ```
 pub struct Locks<K: Connect = redis::Client> {
-    line: Arc<Line<K>>,
+    server: Arc<Server<K>>,
     label: Option<Arc<str>>,
 }
 
@@ -57,7 +58,7 @@ impl<K: Connect> Locks<K> {
 
     /// As [`Self::new`], with another deadline for each call (a wait for a lock has its own).
     pub fn with_deadline(client: K, deadline: Duration) -> Self {
-        Self { line: Arc::new(Line::new(client, deadline)), label: None }
+        Self { server: Arc::new(Server::new(client, deadline)), label: None }
     }
 
     /// What owners are named, before the random part: `LOCK.INFO` then shows who it is that holds a
@@ -107,7 +108,7 @@ impl<K: Connect> Lock<K> {
         let claimant = self.claimant();
         let command = command::lock_try(&claimant.key, &claimant.owner, claimant.lease, self.holders);
         let sent = Instant::now();
-        let reply = claimant.line.ask::<LockReply>(&command).await;
+        let reply = claimant.server.ask::<LockReply>(&command).await;
         conclude(claimant, sent, reply).await
     }
 
@@ -120,8 +121,8 @@ impl<K: Connect> Lock<K> {
             return self.try_acquire().await;
         }
         let claimant = self.claimant();
-        let deadline = claimant.line.deadline;
-        let connection = match timeout(deadline, claimant.line.client.connect()).await {
+        let deadline = claimant.server.deadline;
+        let connection = match timeout(deadline, claimant.server.connect()).await {
             Ok(Ok(connection)) => connection,
             Ok(Err(error)) => return Err(nothing_sent(claimant, error.into())),
             Err(_) => return Err(nothing_sent(claimant, Error::TimedOut(deadline))),
@@ -140,17 +141,17 @@ impl<K: Connect> Lock<K> {
 
     /// Who holds it, and how many wait; `None` when nobody does either.
     pub async fn info(&self) -> Result<Option<LockInfo>> {
-        self.locks.line.ask(&command::lock_info(&self.key)).await
+        self.locks.server.ask(&command::lock_info(&self.key)).await
     }
 
     fn claimant(&self) -> Claimant<K> {
-        Claimant::new(&self.locks.line, &self.key, self.locks.label.as_deref(), self.ttl)
+        Claimant::new(&self.locks.server, &self.key, self.locks.label.as_deref(), self.ttl)
     }
 }
 
 impl<K: Connect> Clone for Locks<K> {
     fn clone(&self) -> Self {
-        Self { line: Arc::clone(&self.line), label: self.label.clone() }
+        Self { server: Arc::clone(&self.server), label: self.label.clone() }
     }
 }
 

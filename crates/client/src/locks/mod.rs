@@ -5,20 +5,19 @@
 //! | `lock` | the locks of a server, and one of them: taking it, waiting for it |
 //! | `attempt` | what an attempt comes to, also when its answer is lost |
 //! | `claimant` | a fresh owner for each attempt, which ends in a release |
-//! | `connect` | where connections come from, and the one that all calls share |
+//! | `server` | the server as locks see it |
 //! | `wait` | waiting in the server, and giving the wait up |
 //! | `lease` | until when a lock is held for certain |
 //! | `guard` | a lock that is held |
 
 mod attempt;
 mod claimant;
-mod connect;
 mod guard;
 mod lease;
 mod lock;
+mod server;
 mod wait;
 
 pub use attempt::Attempt;
-pub use connect::Connect;
 pub use guard::{Guard, NotReleased};
 pub use lock::{Lock, Locks};

@@ -15,8 +15,8 @@ use redis::RedisResult;
 use tokio::time::{Instant, timeout};
 
 use super::claimant::Claimant;
-use super::connect::Connect;
 use crate::command;
+use crate::link::Connect;
 use crate::lock_reply::LockReply;
 
 /// Between two RELEASEs of a wait that is given up.
@@ -98,7 +98,7 @@ impl<K: Connect> UnderWay<K> {
         let mut answered = None;
         while answered.is_none() && Instant::now() < end {
             let again = async {
-                let _ = claimant.line.ask::<bool>(&release).await;
+                let _ = claimant.server.ask::<bool>(&release).await;
             };
             // Both at once: an answer may need the other RELEASE, and that one may need a while.
             let (replied, ()) = tokio::join!(timeout(AGAIN, replies.as_mut()), again);

@@ -6,6 +6,7 @@ use sluice_client::{Decision, Error, Limit, Limiter, Outage};
 use tokio::time::{Instant, sleep};
 
 use crate::server::FakeServer;
+use crate::turns::ms;
 
 const LIMIT: Limit = Limit::per_second(1).burst(2);
 
@@ -75,4 +76,38 @@ async fn known_refusals_are_not_asked_for_again() {
     assert!(limiter.try_acquire("k").await.unwrap().retry_after().is_some());
     assert!(limiter.refund("k").await.unwrap());
     assert!(limiter.try_acquire("k").await.unwrap().is_granted(), "a refund of our own is known");
+}
+
+/// A server that stands still carries out, when it wakes, what was sent to it before anybody knew.
+#[tokio::test(start_paused = true)]
+async fn a_silent_server_is_sent_little_and_a_turn_that_comes_too_late_goes_back() {
+    let (server, start) = (FakeServer::new(), Instant::now());
+    let limiter = Limiter::new(server.clone(), LIMIT.burst(1), Outage::Closed).deadline(ms(250));
+    assert!(limiter.acquire("k").await.unwrap().is_granted());
+    server.set_latency(ms(4000));
+    for n in 0..60 {
+        let error = limiter.acquire("k").await.unwrap_err();
+        assert!(error.is_unreachable(), "{error}");
+        assert_eq!(matches!(error, Error::NotAsked { .. }), n > 0, "{error}");
+        sleep(ms(50)).await;
+    }
+    assert_eq!(server.log(), ["ACQUIRE 1 0", "ACQUIRE 1 1000"], "nothing is sent but the first");
+    server.set_latency(Duration::ZERO);
+    sleep(ms(1500)).await;
+    assert!(limiter.acquire("k").await.unwrap().is_granted());
+    assert!(start.elapsed() < ms(5000), "{:?}", start.elapsed());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_comes_after_the_deadline_goes_to_those_behind_it() {
+    let (server, start) = (FakeServer::new(), Instant::now());
+    let limiter = Limiter::new(server.clone(), Limit::per(1, ms(2000)), Outage::Closed).deadline(ms(250));
+    assert!(limiter.acquire("k").await.unwrap().is_granted());
+    server.set_latency(ms(600));
+    assert!(limiter.acquire("k").await.unwrap_err().is_unreachable()); // granted at 2 s, answered at 600 ms
+    server.set_latency(Duration::ZERO);
+    sleep(ms(270)).await; // the probe is answered: this one is granted 4 s
+    assert!(limiter.acquire("k").await.unwrap().is_granted());
+    assert_eq!(start.elapsed(), ms(2600), "two seconds from an answer at 600 ms");
+    assert_eq!(server.returns(), ["RETURN 1 AT 4000"]);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use redis::aio::ConnectionLike;
 use redis::{Arg, Cmd, Pipeline, RedisFuture, RedisResult, Value, parse_redis_value};
+use sluice_client::Source;
 use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::names::{self, CommandName};
 use sluice_core::grammar::ratelimit;
@@ -74,6 +75,9 @@ impl Inside {
             .args_iter()
             .map(|arg| if let Arg::Simple(bytes) = arg { bytes } else { panic!("{arg:?}") })
             .collect();
+        if words == [b"PING"] {
+            return Ok(Value::SimpleString("PONG".to_owned()));
+        }
         let name = *names::ALL.iter().find(|name| name.as_str().as_bytes() == words[0]).unwrap();
         let answer = self.answer(name, words[1], &words[2..]);
         let (value, line) = answer.map_err(|error| {
@@ -180,5 +184,15 @@ impl ConnectionLike for FakeServer {
 
     fn get_db(&self) -> i64 {
         0
+    }
+}
+
+impl Source for FakeServer {
+    type Connection = Self;
+
+    const SENDS_AT_ONCE: bool = true;
+
+    async fn connection(&self) -> RedisResult<Self> {
+        Ok(self.clone())
     }
 }

@@ -208,7 +208,7 @@ async fn a_release_that_fails_gives_the_guard_back(kind: Kind) {
     let (network, faults) = Flaky::new(server.client());
     let lock = Locks::with_deadline(network, ms(10_000)).lock("l").ttl(ms(60_000));
     let guard = lock.try_acquire().await.unwrap().acquired().unwrap();
-    faults.fail.store(1, Ordering::SeqCst);
+    faults.fail.store(2, Ordering::SeqCst); // it is sent again once
     let failed = guard.release().await.unwrap_err();
     assert!(failed.error.is_unreachable(), "{failed}");
     assert!(failed.guard.valid_for() > ms(50_000) && !free(&server, "l"));

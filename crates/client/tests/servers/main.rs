@@ -12,6 +12,7 @@
 mod cluster;
 mod commands;
 mod flaky;
+mod healing;
 mod limiter;
 mod locks;
 mod outage;

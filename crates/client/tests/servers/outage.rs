@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use redis::aio::ConnectionManagerConfig;
-use sluice_client::{Decision, Limit, Limiter, Outage};
+use sluice_client::{Decision, Limit, Limiter, Outage, Ready};
 use sluice_testing::{Kind, Server, on_both_servers};
 use tokio::time::sleep;
 
@@ -17,8 +17,9 @@ async fn a_dead_server_is_survived_and_nothing_stale_is_sent(kind: Kind) {
     let mut server = Server::start_tcp(kind);
     let config = ConnectionManagerConfig::new().set_min_delay(ms(20)).set_max_delay(ms(100));
     let connection = server.client().get_connection_manager_with_config(config).await.unwrap();
-    let closed = Limiter::new(connection.clone(), Limit::per_hour(100), Outage::Closed).deadline(ms(50));
-    let open = Limiter::new(connection, Limit::per_hour(100), Outage::Open).deadline(ms(50));
+    let closed =
+        Limiter::new(Ready(connection.clone()), Limit::per_hour(100), Outage::Closed).deadline(ms(50));
+    let open = Limiter::new(Ready(connection), Limit::per_hour(100), Outage::Open).deadline(ms(50));
     let patient = closed.clone().deadline(ms(5000));
     assert!(patient.try_acquire("before").await.unwrap().is_granted());
     server.kill9();
@@ -47,7 +48,7 @@ async fn a_hung_server_costs_the_deadline_only(kind: Kind) {
     for _ in 0..3 {
         assert!(limiter.acquire("k").await.unwrap().is_granted(), "by this process alone");
     }
-    assert!((ms(140)..ms(5000)).contains(&start.elapsed()), "{:?}", start.elapsed());
+    assert!((ms(50)..ms(5000)).contains(&start.elapsed()), "once: {:?}", start.elapsed());
     server.thaw();
     sleep(ms(100)).await;
     assert!(limiter.acquire("k").await.unwrap().is_granted());

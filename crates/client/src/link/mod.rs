@@ -1,0 +1,15 @@
+//! How this process stays connected: a connection that is made when it is needed and made anew when it
+//! fails.
+//!
+//! | file | idea |
+//! |---|---|
+//! | `source` | where connections come from: a client, a sentinel, a connection that is ready |
+//! | `line` | the connection that all calls share, replaced when it fails |
+
+mod line;
+mod source;
+
+pub(crate) use line::{Line, Use};
+#[cfg(feature = "sentinel")]
+pub use source::Sentinel;
+pub use source::{Connect, Ready, Source};
