@@ -140,6 +140,11 @@ impl Reply {
         }
     }
 
+    /// Whether it is an error.
+    pub fn is_error(&self) -> bool {
+        matches!(self, Self::Error(_))
+    }
+
     /// Fails unless it is `OK`.
     #[track_caller]
     pub fn assert_ok(&self) {

@@ -10,7 +10,7 @@ use sluice_testing::{Kind, Proxy, Server, on_both_servers, until};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-const fn ms(ms: u64) -> Duration {
+pub(crate) const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
 

@@ -11,10 +11,13 @@
 #[cfg(feature = "cluster")]
 mod cluster;
 mod commands;
+#[cfg(all(feature = "cluster", feature = "sentinel"))]
+mod failover;
 mod flaky;
 mod healing;
 mod limiter;
 mod locks;
+mod not_serving;
 mod outage;
 mod waiting;
 
