@@ -28,7 +28,10 @@ pub enum Decision {
     /// Charged by force. What is `owed` afterwards is the time until there is no debt any more.
     #[allow(missing_docs, reason = "see the type")]
     Forced { owed: Duration, remaining: u64, burst: u64, reset: Duration, index: usize },
-    /// Refused; nothing was taken. `retry_after` is the earliest time at which it can be granted.
+    /// Refused; nothing was taken. `retry_after` is the earliest time at which the same call can be granted:
+    /// from [`Limiter::acquire`](crate::Limiter::acquire), when there is room in the queue. The reply to a
+    /// bare reservation (`RATELIMIT.ACQUIRE ... MAXWAIT`) tells instead when a call would pass at once: there
+    /// subtract the longest wait that was asked for.
     #[allow(missing_docs, reason = "see the type")]
     Denied { retry_after: Duration, remaining: u64, burst: u64, reset: Duration, index: usize },
     /// Refused for good: the cost is above the burst of the limit at `index`.
@@ -139,6 +142,27 @@ impl Decision {
             | Self::Denied { remaining, burst, reset, index, .. }
             | Self::Never { remaining, burst, reset, index } => Some((remaining, burst, reset, index)),
             Self::Unchecked => None,
+        }
+    }
+
+    /// A refusal of a reservation, to those who would wait for so long: what the server tells is when a call
+    /// would pass at once, and a reservation would be granted that much sooner.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn to_those_who_wait(mut self, max_wait: Duration) -> Self {
+        if let Self::Denied { retry_after, .. } = &mut self {
+            *retry_after = retry_after.saturating_sub(max_wait);
+        }
+        self
+    }
+
+    /// What was a refusal, now that there is a turn all the same.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn with_a_turn(self, wait: Duration, act_at: Option<SystemTime>) -> Self {
+        match self {
+            Self::Denied { remaining, burst, reset, index, .. } => {
+                Self::Granted { wait, act_at, remaining, burst, reset, index }
+            }
+            other => other,
         }
     }
 

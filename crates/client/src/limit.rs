@@ -86,6 +86,8 @@ pub enum LimitError {
     Cost,
     /// No limit at all, or more than [`Limits::MAX`](crate::Limits::MAX).
     Clauses,
+    /// A bill that does not name a cost for each limit.
+    Costs,
 }
 
 impl LimitError {
@@ -100,6 +102,7 @@ impl LimitError {
             Self::Kind => "a burst, strict and aligned exclude each other: a limit has one of them",
             Self::Cost => "the cost of a call is from 0 to 2^63-1",
             Self::Clauses => "a call has from 1 to 8 limits",
+            Self::Costs => "a call is settled with one cost for each of its limits",
         }
     }
 }

@@ -1,7 +1,7 @@
 //! The limiter: what can be asked of it.
 
 use std::fmt;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::FromRedisValue;
@@ -11,13 +11,13 @@ use super::ask::{Answer, Question, ask};
 use super::gate::Gate;
 use super::lane::{Lane, Origin};
 use super::local::Engine;
-use super::locked::locked;
 use super::outage::Outage;
 use super::queue::{Queue, Terms};
 use super::refusals::Refusals;
 use crate::command;
 use crate::decision::Decision;
 use crate::error::{Error, Result};
+use crate::limit::LimitError;
 use crate::limit_reply::LimitReply;
 use crate::limits::Limits;
 use crate::link::Source;
@@ -51,13 +51,14 @@ pub struct Limiter<S: Source = redis::Client> {
     max_wait: Duration,
     terms: Terms,
     outage: Outage,
+    /// Clones share it.
+    refusals: Option<Arc<Refusals>>,
 }
 
 struct Shared<S: Source> {
     gate: Arc<Gate<S>>,
     queue: Arc<Queue<S>>,
     engine: Arc<Engine>,
-    refusals: Mutex<Refusals>,
 }
 
 impl<S: Source> Limiter<S> {
@@ -72,13 +73,13 @@ impl<S: Source> Limiter<S> {
     pub fn new(source: S, limits: impl Into<Limits>, outage: Outage) -> Self {
         let (gate, engine) = (Arc::new(Gate::new(source)), Arc::new(Engine::default()));
         let queue = Arc::new(Queue::new(Arc::clone(&gate), Arc::clone(&engine)));
-        let refusals = Mutex::new(Refusals::default());
         Self {
-            shared: Arc::new(Shared { gate, queue, engine, refusals }),
+            shared: Arc::new(Shared { gate, queue, engine }),
             limits: limits.into(),
             max_wait: Duration::from_secs(30),
             terms: Terms { deadline: Duration::from_millis(250), heed_holds: false },
             outage,
+            refusals: None,
         }
     }
 
@@ -119,10 +120,11 @@ impl<S: Source> Limiter<S> {
 
     /// Answers from memory while a key is known to be refused, for up to `keys` keys. That spares the
     /// server what an abuser sends. Grants are never answered from memory. A refund, the end of
-    /// a hold or a `DEL` by somebody else is seen only when the refusal is over. Clones share it.
+    /// a hold or a `DEL` by somebody else is seen only when the refusal is over. When there are more keys, those
+    /// asked for least are forgotten. Clones that are made afterwards share it; 0 remembers nothing.
     #[must_use]
-    pub fn remember_refusals(self, keys: usize) -> Self {
-        locked(&self.shared.refusals).set_capacity(keys);
+    pub fn remember_refusals(mut self, keys: usize) -> Self {
+        self.refusals = (keys > 0).then(|| Arc::new(Refusals::of(keys)));
         self
     }
 
@@ -160,34 +162,19 @@ impl<S: Source> Limiter<S> {
     /// limits moves up by one, and the last of their turns is offered back to the server, which takes
     /// it unless somebody else stands behind it. Once the turn has come, nothing is given back.
     pub async fn acquire(&self, key: impl AsRef<[u8]>) -> Result<Decision> {
-        let (limits, max_wait) = (self.limits, self.max_wait);
-        if let Some(refusal) = self.remembered(key.as_ref(), max_wait) {
-            return Ok(refusal);
-        }
-        let command = command::ratelimit_reserve(key.as_ref(), limits, max_wait);
-        let (queue, terms) = (&self.shared.queue, self.terms);
-        let lane = Lane::new(key.as_ref(), limits, Origin::Server);
-        let for_nobody = {
-            let (queue, lane) = (Arc::clone(queue), lane.clone());
-            move |answer: Answer<LimitReply>| queue.take_late(lane, &answer, terms)
-        };
-        let question = Question::new(&self.shared.gate, command, terms.deadline, for_nobody);
-        let Answer { reply, asked, answered } = question.await;
-        let (decision, lane) = match reply {
-            Ok(reply) => {
-                let decision = reply.decision();
-                self.remember(key.as_ref(), asked, decision);
-                (decision, lane)
-            }
-            Err(error) => {
-                let decision = self.in_outage(error, key.as_ref(), max_wait)?;
-                (decision, Lane::new(key.as_ref(), limits, Origin::Local))
-            }
+        let Reserved { mut decision, asked, answered, lane } = self.reserve(key.as_ref()).await?;
+        let queue = &self.shared.queue;
+        let turn = if let Decision::Denied { .. } = decision {
+            let given_up = queue.take_given_up(&lane, self.max_wait);
+            let Some(turn) = given_up else { return Ok(decision.to_those_who_wait(self.max_wait)) };
+            decision = decision.with_a_turn(turn.due.saturating_duration_since(answered), turn.act_at);
+            turn
+        } else {
+            queue.turn(asked, answered + decision.wait(), decision.act_at())
         };
         if decision.wait().is_zero() {
             return Ok(decision);
         }
-        let turn = queue.turn(asked, answered + decision.wait(), decision.act_at());
         let used = queue.wait_for(lane.clone(), turn, self.terms).await;
         if self.terms.heed_holds && lane.origin() == Origin::Server {
             match queue.wait_out_holds(&lane, used, self.terms).await {
@@ -197,6 +184,35 @@ impl<S: Source> Limiter<S> {
             }
         }
         Ok(decision.acted(answered.elapsed()))
+    }
+
+    /// Asks for a turn, of the server or of what knows in its place.
+    async fn reserve(&self, key: &[u8]) -> Result<Reserved> {
+        let (limits, max_wait, terms) = (self.limits, self.max_wait, self.terms);
+        let lane = Lane::new(key, limits, Origin::Server);
+        if let Some(decision) = self.remembered(key, max_wait) {
+            let now = Instant::now();
+            return Ok(Reserved { decision, asked: now, answered: now, lane });
+        }
+        let command = command::ratelimit_reserve(key, limits, max_wait);
+        let for_nobody = {
+            let (queue, lane) = (Arc::clone(&self.shared.queue), lane.clone());
+            move |answer: Answer<LimitReply>| queue.take_late(lane, &answer, terms)
+        };
+        let question = Question::new(&self.shared.gate, command, terms.deadline, for_nobody);
+        let Answer { reply, asked, answered } = question.await;
+        let (decision, lane) = match reply {
+            Ok(reply) => {
+                let decision = reply.decision();
+                self.remember(key, asked, decision);
+                (decision, lane)
+            }
+            Err(error) => {
+                let decision = self.in_outage(error, key, max_wait)?;
+                (decision, Lane::new(key, limits, Origin::Local))
+            }
+        };
+        Ok(Reserved { decision, asked, answered, lane })
     }
 
     /// Takes the tokens if they are all there now.
@@ -224,7 +240,7 @@ impl<S: Source> Limiter<S> {
     /// Gives the costs of one call back, for one that did not happen after all. False if there was
     /// nothing to give back to. It trusts the caller: that many more may pass.
     pub async fn refund(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        locked(&self.shared.refusals).forget(key.as_ref());
+        self.forget(key.as_ref());
         let reply: LimitReply = self.ask(command::ratelimit_refund(key.as_ref(), self.limits)).await?;
         Ok(reply.granted() == 1)
     }
@@ -258,12 +274,12 @@ impl<S: Source> Limiter<S> {
     /// Ends a hold: turns that had moved behind it come sooner by what was left of it. Whoever has asked
     /// about a turn before sleeps as long as it was told.
     pub async fn end_hold(&self, key: impl AsRef<[u8]>) -> Result<()> {
-        locked(&self.shared.refusals).forget(key.as_ref());
+        self.forget(key.as_ref());
         self.ask(command::ratelimit_end_hold(key.as_ref())).await.map(|_: i64| ())
     }
 
-    /// Settles a call whose costs were estimates: `actual` are the true ones, in the order of the
-    /// limits. What is missing is forced, what was too much is refunded.
+    /// Settles a call whose costs were estimates: `actual` are the true ones, one for each limit, in their
+    /// order. What is missing is forced, what was too much is refunded.
     ///
     /// ```
     /// # use sluice_client::{Limit, Limits, Limiter, Outage};
@@ -279,7 +295,13 @@ impl<S: Source> Limiter<S> {
     /// # Ok(())
     /// # }
     /// ```
+    ///
+    /// # Errors
+    /// [`LimitError::Costs`] if there are not as many costs as limits; then nothing is charged or refunded.
     pub async fn settle(&self, key: impl AsRef<[u8]>, actual: &[u64]) -> Result<()> {
+        if actual.len() != self.limits.as_slice().len() {
+            return Err(LimitError::Costs.into());
+        }
         let actual = self.limits.with_costs(actual)?;
         let pairs = || actual.as_slice().iter().zip(self.limits.as_slice());
         let missing: Vec<u64> = pairs().map(|(is, was)| is.tokens().saturating_sub(was.tokens())).collect();
@@ -313,19 +335,34 @@ impl<S: Source> Limiter<S> {
     }
 
     fn remembered(&self, key: &[u8], max_wait: Duration) -> Option<Decision> {
-        locked(&self.shared.refusals).find(key, &self.limits, Instant::now(), max_wait)
+        self.refusals.as_ref()?.find(key, &self.limits, Instant::now(), max_wait)
     }
 
     fn remember(&self, key: &[u8], asked: Instant, decision: Decision) {
-        if decision.retry_after().is_some() {
-            locked(&self.shared.refusals).put(key, self.limits, asked, decision);
+        if let Some(refusals) = self.refusals.as_ref().filter(|_| decision.retry_after().is_some()) {
+            refusals.put(key, self.limits, asked, decision);
+        }
+    }
+
+    fn forget(&self, key: &[u8]) {
+        if let Some(refusals) = &self.refusals {
+            refusals.forget(key);
         }
     }
 }
 
+/// What became of a reservation.
+struct Reserved {
+    decision: Decision,
+    asked: Instant,
+    answered: Instant,
+    /// Whose turn it is, or would be.
+    lane: Lane,
+}
+
 impl<S: Source> Clone for Limiter<S> {
     fn clone(&self) -> Self {
-        Self { shared: Arc::clone(&self.shared), ..*self }
+        Self { shared: Arc::clone(&self.shared), refusals: self.refusals.clone(), ..*self }
     }
 }
 

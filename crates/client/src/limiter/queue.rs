@@ -1,15 +1,18 @@
 //! The turns of all keys: waiting for one, being woken early when somebody ahead gives up, and
 //! offering back what nobody here has a use for.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
+use std::future::{Future, poll_fn};
 use std::mem;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use super::ask::{Answer, ask, ask_turn};
 use super::gate::Gate;
@@ -21,6 +24,14 @@ use crate::command;
 use crate::error::Result;
 use crate::limit_reply::LimitReply;
 use crate::link::Source;
+
+/// How many turns go back to the server at once.
+const TOGETHER: usize = 64;
+
+/// Between two tries to return turns that the server did not take: two round trips, but no less and no more
+/// than this.
+const SHORTLY: Duration = Duration::from_millis(5);
+const SOON: Duration = Duration::from_millis(100);
 
 /// What a limiter was told that a wait goes by.
 #[derive(Debug, Clone, Copy)]
@@ -45,6 +56,8 @@ struct State {
     lanes: HashMap<Lane, InLane>,
     /// Turns on their way back to the server. An entry exists while a task sees to it.
     returns: HashMap<Lane, Vec<Turn>>,
+    /// Turns that the server did not take back and nobody here has a use for, until they are due.
+    spares: HashMap<Lane, BTreeSet<Turn>>,
 }
 
 /// Those who wait in one lane.
@@ -65,6 +78,26 @@ impl State {
         }
         if turns.is_empty() {
             self.lanes.remove(lane);
+        }
+    }
+}
+
+impl State {
+    /// The turns of a lane that were given up and are still here.
+    fn given_up(&self, lane: &Lane) -> impl Iterator<Item = Turn> {
+        let returns = self.returns.get(lane).into_iter().flatten();
+        returns.chain(self.spares.get(lane).into_iter().flatten()).copied()
+    }
+
+    fn forget_given_up(&mut self, lane: &Lane, turn: Turn) {
+        if let Some(returns) = self.returns.get_mut(lane) {
+            returns.retain(|other| *other != turn);
+        }
+        if let Some(spares) = self.spares.get_mut(lane) {
+            spares.remove(&turn);
+            if spares.is_empty() {
+                self.spares.remove(lane);
+            }
         }
     }
 }
@@ -172,24 +205,60 @@ impl<S: Source> Queue<S> {
     /// The server did not take a turn back, because it has granted a later one to somebody. That may be
     /// somebody here, whose answer came only after this turn was offered back. Then those behind move up,
     /// and it is the last turn that is to be returned. If it is somebody in another process, who has been
-    /// told its time already, the turn lapses.
-    fn keep(self: &Arc<Self>, lane: &Lane, turn: Turn) {
+    /// told its time already, the turn is spare until it lapses. True if another is to be returned.
+    fn keep(self: &Arc<Self>, lane: &Lane, turn: Turn) -> bool {
         let (now, number) = (Instant::now(), self.next_number.fetch_add(1, Ordering::Relaxed));
         let mut state = locked(&self.state);
         state.advance(lane, now);
-        let Some(InLane { turns, woken_by_task }) = state.lanes.get_mut(lane).filter(|_| turn.due > now)
-        else {
-            return;
-        };
-        let Some(last) = turns.move_up(Turn { number, ..turn }) else { return };
+        if turn.due <= now {
+            return false;
+        }
+        let turn = Turn { number, ..turn };
+        if let Some(last) = self.move_up(&mut state, lane, turn) {
+            state.returns.entry(lane.clone()).or_default().push(last);
+            return true;
+        }
+        state.spares.entry(lane.clone()).or_default().insert(turn);
+        let (queue, lane) = (Arc::clone(self), lane.clone());
+        tokio::spawn(async move {
+            sleep_until(turn.due).await;
+            locked(&queue.state).forget_given_up(&lane, turn);
+        });
+        false
+    }
+
+    /// For a newcomer who would be refused: a turn that was given up and is still here, on its way back to
+    /// the server or spare. Those who wait move up if it comes before theirs, and the newcomer has the last.
+    pub(super) fn take_given_up(self: &Arc<Self>, lane: &Lane, max_wait: Duration) -> Option<Turn> {
+        let now = Instant::now();
+        let mut state = locked(&self.state);
+        state.advance(lane, now);
+        let turn = state.given_up(lane).filter(|turn| turn.due > now).min()?;
+        let last = state.lanes.get(lane).and_then(|in_lane| in_lane.turns.last());
+        let due = last.map_or(turn.due, |last| last.max(turn.due));
+        if due.saturating_duration_since(now) > max_wait {
+            return None;
+        }
+        state.forget_given_up(lane, turn);
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        let turn = Turn { number, ..turn };
+        let Some(last) = self.move_up(&mut state, lane, turn) else { return Some(turn) };
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
+        Some(Turn { number, ..last })
+    }
+
+    /// Those who would go later than this turn move up, and the last turn is free. `None` if nobody would.
+    fn move_up(self: &Arc<Self>, state: &mut State, lane: &Lane, turn: Turn) -> Option<Turn> {
+        let InLane { turns, woken_by_task } = state.lanes.get_mut(lane)?;
+        let last = turns.move_up(turn)?;
         if !mem::replace(woken_by_task, true) {
             tokio::spawn(Arc::clone(self).wake_in_turn(lane.clone()));
         }
-        state.returns.entry(lane.clone()).or_default().push(last);
+        Some(last)
     }
 
-    /// Returns are sent one after the other, the latest turn first: the server takes a turn back only
-    /// when nobody stands behind it, and when several leave at once they stand behind each other.
+    /// Returns are sent the latest turn first: the server takes a turn back only when nobody stands behind
+    /// it, and when several leave at once they stand behind each other.
     fn offer_back(self: &Arc<Self>, waiter: &Waiting<'_, S>, turn: Turn) {
         let mut state = locked(&self.state);
         if let Some(returns) = state.returns.get_mut(&waiter.lane) {
@@ -204,7 +273,7 @@ impl<S: Source> Queue<S> {
             terms: waiter.terms,
             done: false,
         };
-        waiter.runtime.spawn(async move { while returning.one().await {} });
+        waiter.runtime.spawn(async move { while returning.some().await {} });
     }
 }
 
@@ -217,17 +286,34 @@ struct Returning<S: Source> {
 }
 
 impl<S: Source> Returning<S> {
-    /// Returns the latest turn; false when there was none left.
-    async fn one(&mut self) -> bool {
-        let Some(turn) = self.latest() else { return false };
-        if turn.due > Instant::now() {
-            match self.give_up(turn).await {
-                Ok(true) => event!(debug, "a turn was given back"),
-                Ok(false) => self.queue.keep(&self.lane, turn),
-                Err(error) => event!(debug, "a turn lapses", error = error),
-            }
+    /// Returns the latest turns; false when there was none left. They are sent behind each other without
+    /// waiting for the answers, so that a long way to the server does not let the rest of them lapse.
+    async fn some(&mut self) -> bool {
+        let turns = self.latest();
+        if turns.is_empty() {
+            return false;
+        }
+        let (asked, kept) = (Instant::now(), AtomicBool::new(false));
+        let returned = turns.into_iter().map(|turn| Box::pin(self.give_back(turn, &kept)));
+        in_order(returned.collect()).await;
+        if kept.into_inner() {
+            // Newcomers were granted turns behind these. As long as more of them come than are served, the
+            // next try ends the same way: meanwhile those who would be refused may have them.
+            sleep((asked.elapsed() * 2).clamp(SHORTLY, SOON)).await;
         }
         true
+    }
+
+    async fn give_back(&self, turn: Turn, kept: &AtomicBool) {
+        if turn.due <= Instant::now() {
+            return;
+        }
+        match self.give_up(turn).await {
+            Ok(true) => event!(debug, "a turn was given back"),
+            Ok(false) if self.queue.keep(&self.lane, turn) => kept.store(true, Ordering::Relaxed),
+            Ok(false) => event!(debug, "a turn lapses: somebody else stands behind it"),
+            Err(error) => event!(debug, "a turn lapses", error = error),
+        }
     }
 
     /// Whether the server took the turn back. It knows a turn by its act; if a hold that was set since
@@ -256,17 +342,34 @@ impl<S: Source> Returning<S> {
         Ok(if moved > held { moved } else { Duration::ZERO })
     }
 
-    fn latest(&mut self) -> Option<Turn> {
+    /// The latest turns that are to go back, up to a number, the very latest first.
+    fn latest(&mut self) -> Vec<Turn> {
         let mut state = locked(&self.queue.state);
-        let returns = state.returns.get_mut(&self.lane)?;
+        let Some(returns) = state.returns.get_mut(&self.lane) else { return Vec::new() };
         returns.sort_unstable_by_key(|turn| turn.act_at);
-        let latest = returns.pop();
-        if latest.is_none() {
+        let rest = returns.len().saturating_sub(TOGETHER);
+        let latest: Vec<Turn> = returns.drain(rest..).rev().collect();
+        if latest.is_empty() {
             state.returns.remove(&self.lane);
             self.done = true;
         }
         latest
     }
+}
+
+/// Polls them all, always the first of them first, until the last has ended.
+async fn in_order<F: Future<Output = ()> + Unpin>(futures: Vec<F>) {
+    let mut futures: Vec<Option<F>> = futures.into_iter().map(Some).collect();
+    poll_fn(|cx| {
+        for place in &mut futures {
+            if place.as_mut().is_some_and(|future| Pin::new(future).poll(cx).is_ready()) {
+                *place = None;
+            }
+        }
+        futures.retain(Option::is_some);
+        if futures.is_empty() { Poll::Ready(()) } else { Poll::Pending }
+    })
+    .await;
 }
 
 impl<S: Source> Drop for Returning<S> {

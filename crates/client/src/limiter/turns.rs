@@ -77,6 +77,11 @@ impl<W> Turns<W> {
         self.turns.first().map(|turn| turn.due)
     }
 
+    /// When the last turn is due.
+    pub(super) fn last(&self) -> Option<Instant> {
+        self.turns.last().map(|turn| turn.due)
+    }
+
     /// A turn that was given up could not be given back, so it can be used here. If anybody here is to go
     /// later than that, all of those move up, and the last turn is free. `None` if nobody is.
     pub(super) fn move_up(&mut self, turn: Turn) -> Option<Turn> {

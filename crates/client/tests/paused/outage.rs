@@ -111,3 +111,17 @@ async fn a_turn_that_comes_after_the_deadline_goes_to_those_behind_it() {
     assert_eq!(start.elapsed(), ms(2600), "two seconds from an answer at 600 ms");
     assert_eq!(server.returns(), ["RETURN 1 AT 4000"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_full_memory_of_refusals_takes_new_ones() {
+    let server = FakeServer::new();
+    let limiter = Limiter::new(server.clone(), Limit::per_hour(1), Outage::Closed).remember_refusals(100);
+    for n in 0..300 {
+        let key = format!("key:{n}");
+        assert!(limiter.try_acquire(&key).await.unwrap().is_granted());
+        for _ in 0..3 {
+            assert!(limiter.try_acquire(&key).await.unwrap().retry_after().is_some());
+        }
+        assert_eq!(server.log().len(), 2 * (n + 1), "one grant, one refusal, and the rest from memory");
+    }
+}

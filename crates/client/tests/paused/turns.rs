@@ -200,6 +200,53 @@ async fn a_turn_with_another_process_behind_it_lapses_and_nothing_comes_too_earl
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_full_queue_says_when_it_is_not_full_any_more() {
+    let (server, start) = (FakeServer::new(), Instant::now());
+    let limiter = limiter(&server).max_wait(ms(5000)).remember_refusals(10);
+    let tasks = queue(&limiter, start, 6).await;
+    for asked in [0, 400] {
+        sleep(ms(asked).saturating_sub(start.elapsed())).await;
+        let refused = limiter.acquire("k").await.unwrap();
+        assert_eq!(refused.retry_after(), Some(ms(1000 - asked)), "from the server and from memory");
+    }
+    sleep(ms(600)).await;
+    assert!(limiter.acquire("k").await.unwrap().is_granted(), "who comes back then is served");
+    assert_eq!(start.elapsed(), ms(6000));
+    assert_eq!(times(tasks).await.len(), 6);
+}
+
+/// Far more come than can be served, and most of them give up long before their turn.
+#[tokio::test(start_paused = true)]
+async fn turns_that_are_given_up_go_to_newcomers_who_would_be_refused() {
+    let (server, start) = (FakeServer::new(), Instant::now());
+    server.set_latency(ms(10));
+    let limiter = Limiter::new(server.clone(), Limit::per_second(200).burst(1), Outage::Closed);
+    let limiter = limiter.max_wait(ms(1000));
+    let (report, mut reports) = tokio::sync::mpsc::unbounded_channel();
+    for n in 0..8000_u64 {
+        let (limiter, report) = (limiter.clone(), report.clone());
+        let patience = ms(if n % 10 == 0 { 10_000 } else { 50 + n % 200 });
+        tokio::spawn(async move {
+            if let Ok(Ok(Decision::Granted { .. })) = timeout(patience, limiter.acquire("k")).await {
+                let _ = report.send(start.elapsed());
+            }
+        });
+        sleep(ms(2)).await;
+    }
+    drop(report);
+    let mut went = Vec::new();
+    while let Some(time) = reports.recv().await {
+        went.push(time);
+    }
+    went.sort_unstable();
+    for pair in went.windows(2) {
+        assert!(pair[1] - pair[0] >= ms(5), "too close: {pair:?}");
+    }
+    let possible = 16 * 200;
+    assert!(went.len() * 10 >= possible * 8, "{} of {possible} turns were used", went.len());
+}
+
+#[tokio::test(start_paused = true)]
 async fn other_keys_limits_and_costs_are_other_queues() {
     let (server, start) = (FakeServer::new(), Instant::now());
     let limiter = limiter(&server);

@@ -88,7 +88,12 @@ async fn a_call_is_settled(kind: Kind) {
         let info = connection.ratelimit_info("k").await.unwrap();
         assert!((left..left + 40).contains(&info.limits[1].remaining), "{info:?}");
     }
-    assert!(limiter.settle("k", &[1, 2, 3]).await.is_err());
+    let before = connection.ratelimit_info("k").await.unwrap().limits[1].remaining;
+    for wrong in [&[][..], &[1], &[1, 2, 3]] {
+        assert!(matches!(limiter.settle("k", wrong).await, Err(Error::Limit(_))), "{wrong:?}");
+    }
+    let info = connection.ratelimit_info("k").await.unwrap();
+    assert!((before..before + 40).contains(&info.limits[1].remaining), "nothing is refunded: {info:?}");
     assert!(limiter.refund("k").await.unwrap());
     assert!(matches!(limiter.force("k").await.unwrap(), Decision::Forced { .. }));
 }

@@ -52,7 +52,7 @@ async fn a_longer_queue_than_the_longest_wait_is_refused_at_once(kind: Kind) {
     assert_eq!(app.get("/a").await.status(), 200);
     let response = app.get("/a").await;
     assert_eq!(response.status(), 429);
-    within_a_minute(header(&response, "retry-after")[0], 600);
+    within_a_minute(header(&response, "retry-after")[0], 570); // until it could queue
     assert_eq!(app.reached(), 1);
 }
 
