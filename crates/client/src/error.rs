@@ -32,6 +32,9 @@ pub enum Error {
     },
     /// No answer within this deadline. Whether the server carried the command out is not known.
     TimedOut(Duration),
+    /// This process waits for so many locks already, each with a connection. See
+    /// `Locks::waiting_connections`.
+    TooManyWaits(usize),
     /// The wait that was asked for is above the server's setting `sluice.max-wait-ms`.
     MaxWait(RedisError),
     /// The key holds something else.
@@ -133,6 +136,10 @@ impl fmt::Display for Error {
                  `CONFIG SET sluice.{}`",
                 MAX_WAIT_MS.name.to_string_lossy()
             ),
+            Self::TooManyWaits(locks) => write!(
+                f,
+                "this process waits for {locks} other locks already: raise waiting_connections, or wait for fewer"
+            ),
             Self::WrongType(_) => f.write_str(
                 "the key holds something else: give limits and locks keys of their own, or delete it",
             ),
@@ -151,6 +158,7 @@ impl StdError for Error {
             | Self::NotServing(_)
             | Self::NotAsked { .. }
             | Self::TimedOut(_)
+            | Self::TooManyWaits(_)
             | Self::Limit(_)
             | Self::Redis(_) => None,
         }

@@ -9,6 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
+use redis::aio::ConnectionLike;
 use redis::{Cmd, FromRedisValue, RedisError, RedisResult, Value};
 use tokio::sync::Mutex as AsyncMutex;
 use tokio::task::JoinHandle;
@@ -26,11 +27,18 @@ const KEPT: Duration = Duration::from_millis(100);
 /// waiting for what the one before has begun.
 const CONNECTING: Duration = Duration::from_secs(1);
 
+/// How long a connection has to be idle before somebody looks whether it has been closed, in us. One that is
+/// busy fails those who are on it when it breaks, and is replaced then.
+const IDLE_US: u64 = 20_000;
+
 /// A line to one server or cluster.
 pub(crate) struct Line<S: Source> {
     source: S,
     current: Mutex<Option<Made<S::Connection>>>,
     making: AsyncMutex<Making<S::Connection>>,
+    since: Instant,
+    /// When an answer came last, since then.
+    used_us: AtomicU64,
 }
 
 #[derive(Clone)]
@@ -64,7 +72,13 @@ impl Use {
 impl<S: Source> Line<S> {
     pub(crate) fn new(source: S) -> Self {
         let making = Making { made: 0, task: None, failed: None };
-        Self { source, current: Mutex::new(None), making: AsyncMutex::new(making) }
+        Self {
+            source,
+            current: Mutex::new(None),
+            making: AsyncMutex::new(making),
+            since: Instant::now(),
+            used_us: AtomicU64::new(0),
+        }
     }
 
     pub(crate) fn source(&self) -> &S {
@@ -83,29 +97,43 @@ impl<S: Source> Line<S> {
         }
     }
 
-    /// Sends one command and waits for its answer. A connection that was closed before anything was
-    /// written on it is replaced, and one that leads to a replica, which refused; then the command is sent
-    /// again, once. After any other failure it is not: it may have been carried out.
+    /// Sends one command and waits for its answer. A connection that was closed while nobody used it is
+    /// replaced before, and one that leads to a replica, which refused the command; then it is sent again,
+    /// once. After any other failure it is not: it may have been carried out.
     pub(crate) async fn query(&self, command: &Cmd, used: &Use) -> RedisResult<Value> {
         let mut again = true;
         loop {
-            let Made { mut connection, number, at } = self.connection(Instant::now()).await?;
+            let Made { mut connection, number, at } = self.open_connection().await?;
             used.0.store(number, Ordering::Release);
-            let (outcome, at_once) = poll_first(command.query_async::<Value>(&mut connection)).await;
+            let outcome = command.query_async::<Value>(&mut connection).await;
+            self.used_us.store(self.now_us(), Ordering::Relaxed);
             let Err(error) = outcome else { return outcome };
-            // The `redis` crate answers at once when the connection was closed before it was asked; what
-            // has been written, even partly, has to wait for the answer or the end of the connection.
-            let unwritten = at_once && error.is_connection_dropped();
             let elsewhere = leads_elsewhere(&error) && at.elapsed() >= KEPT;
-            if unwritten || elsewhere || error.is_unrecoverable_error() {
+            if elsewhere || error.is_unrecoverable_error() {
                 self.forget(number);
             }
-            if !again || !(unwritten || elsewhere && was_refused(&error)) {
+            if !(again && elsewhere) {
                 return Err(error);
             }
             again = false;
             event!(debug, "a command is sent again on a new connection", error = error);
         }
+    }
+
+    /// A connection that was not closed just before.
+    async fn open_connection(&self) -> RedisResult<Made<S::Connection>> {
+        let mut made = self.connection(Instant::now()).await?;
+        let idle_us = self.now_us().saturating_sub(self.used_us.load(Ordering::Relaxed));
+        if S::SENDS_AT_ONCE && idle_us >= IDLE_US && is_closed(&mut made.connection).await {
+            event!(debug, "a connection that was closed while idle is replaced");
+            self.forget(made.number);
+            made = self.connection(Instant::now()).await?;
+        }
+        Ok(made)
+    }
+
+    fn now_us(&self) -> u64 {
+        u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
     /// Nobody waits any longer for an answer on the connection that was used: the next command gets another.
@@ -166,23 +194,14 @@ impl<S: Source> Line<S> {
     }
 }
 
-/// Whether the error says that the command was not carried out.
-fn was_refused(error: &RedisError) -> bool {
-    error.code().is_some()
-}
-
-/// The outcome, and whether it was there at the first look.
-async fn poll_first<F: Future>(future: F) -> (F::Output, bool) {
-    let mut future = pin!(future);
-    let first = poll_fn(|cx| {
-        Poll::Ready(match future.as_mut().poll(cx) {
-            Poll::Ready(outcome) => Some(outcome),
-            Poll::Pending => None,
-        })
+/// Whether a connection has been closed. The `redis` crate says so at once to whoever asks something; what is
+/// asked here is dropped, which it then does not send, or sends a PING that nobody waits for.
+async fn is_closed(connection: &mut impl ConnectionLike) -> bool {
+    let ping = redis::cmd("PING");
+    let mut asked = pin!(ping.query_async::<Value>(connection));
+    poll_fn(|cx| {
+        let at_once = asked.as_mut().poll(cx);
+        Poll::Ready(matches!(at_once, Poll::Ready(Err(error)) if error.is_connection_dropped()))
     })
-    .await;
-    match first {
-        Some(outcome) => (outcome, true),
-        None => (future.await, false),
-    }
+    .await
 }

@@ -18,7 +18,7 @@ pub trait Connect: Clone + Send + Sync + 'static {
     /// answer of "held by somebody" may mean: by the first sending of the same command.
     const RESENDS: bool = false;
 
-    /// Whether a command is written at once, or fails. Then its answer is awaited even after the deadline,
+    /// Whether a command is written at once, or fails at once where the connection was closed before. Then its answer is awaited even after the deadline,
     /// and a turn that comes for nobody is handed on. Of a connection that may keep a command until it is
     /// connected again, or send it again, it is dropped at the deadline, so that it is not sent much later.
     const SENDS_AT_ONCE: bool = false;
@@ -37,7 +37,7 @@ pub trait Source: Clone + Send + Sync + 'static {
     /// What it connects to.
     type Connection: ConnectionLike + Clone + Send + Sync + 'static;
 
-    /// Whether a command is written at once, or fails. Then its answer is awaited even after the deadline,
+    /// Whether a command is written at once, or fails at once where the connection was closed before. Then its answer is awaited even after the deadline,
     /// and a turn that comes for nobody is handed on. Of a connection that may keep a command until it is
     /// connected again, or send it again, it is dropped at the deadline, so that it is not sent much later.
     const SENDS_AT_ONCE: bool = false;

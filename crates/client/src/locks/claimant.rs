@@ -69,7 +69,9 @@ impl<K: Connect> Claimant<K> {
     pub(super) fn release_surely(&mut self) -> impl Future<Output = ()> + Send + 'static {
         self.settled = true;
         let (server, command, lease) = (Arc::clone(&self.server), self.release_command(), self.lease);
+        let releasing = server.releasing();
         async move {
+            let _releasing = releasing;
             let started = Instant::now();
             while let Err(error) = server.ask::<bool>(&command).await {
                 if !error.is_unreachable() || started.elapsed() > lease {

@@ -1,14 +1,16 @@
 //! Locks of a server, and one of them: taking it, waiting for it.
 
 use std::fmt;
+use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
 use sluice_core::time::MAX_MS;
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::attempt::{Attempt, conclude, nothing_sent};
 use super::claimant::Claimant;
+use super::seats::{Place, Seat};
 use super::server::Server;
 use super::wait::Wait;
 use crate::command;
@@ -69,6 +71,42 @@ impl<K: Connect> Locks<K> {
         self
     }
 
+    /// For how many locks this process may wait at once in the server, each with a connection: 64 unless said
+    /// otherwise. Any number may wait for one lock. Beyond that, waiting for yet another is
+    /// [`Error::TooManyWaits`]. Clones share it.
+    #[must_use]
+    pub fn waiting_connections(self, connections: usize) -> Self {
+        self.server.seats.set_number(connections);
+        self
+    }
+
+    /// Waits until all that was dropped is released: guards, and attempts and waits that were given up. Call
+    /// it last thing before a runtime ends, and drop the guards before: releases that are still under way end
+    /// with their runtime, and then the leases have to end the locks.
+    ///
+    /// While the server is out of reach this lasts as long as the longest of those leases at most; put a
+    /// `tokio::time::timeout` around it to wait less.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use sluice_client::Locks;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # let client = redis::Client::open(sluice_testing::url())?;
+    /// let locks = Locks::new(client);
+    /// let outcome = run(&locks).await; // returns early with `?`, and drops its guards then
+    /// locks.close().await;
+    /// outcome
+    /// # }
+    /// # async fn run(locks: &Locks) -> Result<(), Box<dyn std::error::Error>> {
+    /// #     let _guard = locks.lock("lock:closing").try_acquire().await?;
+    /// #     Ok(())
+    /// # }
+    /// ```
+    pub async fn close(&self) {
+        self.server.released().await;
+    }
+
     /// The lock in this key, with a lease of 30 s, for one holder.
     pub fn lock(&self, key: impl AsRef<[u8]>) -> Lock<K> {
         Lock { locks: self.clone(), key: key.as_ref().into(), ttl: Duration::from_secs(30), holders: 1 }
@@ -112,30 +150,73 @@ impl<K: Connect> Lock<K> {
         conclude(claimant, sent, reply).await
     }
 
-    /// Waits for the lock, first in, first out, without polling: in the server, on a connection of its
-    /// own. [`Attempt::Held`] when the time is over. [`Duration::MAX`] waits without a limit.
+    /// Takes the lock, or waits for it, first in, first out, without polling. [`Attempt::Held`] when the time is
+    /// over. [`Duration::MAX`] waits without a limit.
+    ///
+    /// Of all who wait for one lock in this process, one waits in the server, on a connection of its own, for
+    /// all of them; the others stand behind it here. So a process with many who wait has one place in the
+    /// server's queue, as one with few has.
     ///
     /// Dropping the future gives the wait up; the lock is not held afterwards.
+    ///
+    /// # Errors
+    /// [`Error::TooManyWaits`] if it is not free and this process waits for
+    /// [so many](Locks::waiting_connections) other locks already.
     pub async fn acquire(&self, time: Duration) -> Result<Attempt<K>> {
         if time.is_zero() {
             return self.try_acquire().await;
         }
+        let end = Instant::now().checked_add(time).filter(|_| time <= Duration::from_millis(MAX_MS));
+        let seat = match self.locks.server.seats.sit(&self.key) {
+            Place::Seat(seat) => match self.try_acquire().await? {
+                Attempt::Held { .. } => seat,
+                acquired => return Ok(acquired),
+            },
+            Place::Full(seats) => {
+                return match self.try_acquire().await? {
+                    Attempt::Held { .. } => Err(Error::TooManyWaits(seats)),
+                    acquired => Ok(acquired),
+                };
+            }
+            Place::Behind(called) => match before(end, called).await {
+                Some(Ok(seat)) => seat,
+                // The seats are a part of what is waited on here, so they outlive it.
+                Some(Err(_)) | None => return Ok(self.held().await),
+            },
+        };
+        self.wait(seat, end).await
+    }
+
+    /// Waits in the server, for all who wait here.
+    async fn wait(&self, mut seat: Seat<K>, end: Option<Instant>) -> Result<Attempt<K>> {
         let claimant = self.claimant();
         let deadline = claimant.server.deadline;
-        let connection = match timeout(deadline, claimant.server.connect()).await {
-            Ok(Ok(connection)) => connection,
-            Ok(Err(error)) => return Err(nothing_sent(claimant, error.into())),
-            Err(_) => return Err(nothing_sent(claimant, Error::TimedOut(deadline))),
+        let connection = match seat.connection.take() {
+            Some(connection) => connection,
+            None => match timeout(deadline, claimant.server.connect()).await {
+                Ok(Ok(connection)) => connection,
+                Ok(Err(error)) => return Err(nothing_sent(claimant, error.into())),
+                Err(_) => return Err(nothing_sent(claimant, Error::TimedOut(deadline))),
+            },
         };
-        let endless = time > Duration::from_millis(MAX_MS);
-        let block = if endless { Duration::ZERO } else { time };
         let sent = Instant::now();
-        let wait = Wait::new(claimant, connection, self.holders, block);
+        // Zero has no limit for the server.
+        let block = end
+            .map_or(Duration::ZERO, |end| end.saturating_duration_since(sent).max(Duration::from_millis(1)));
+        let wait = Wait::new(claimant, connection, seat, self.holders, block);
         // The server times the wait; only one that is gone is left here.
-        let limit = if endless { Duration::MAX } else { time.saturating_add(deadline) };
-        match timeout(limit, wait).await {
-            Ok((claimant, reply)) => conclude(claimant, sent, reply.map_err(Error::from)).await,
-            Err(_) => Err(Error::TimedOut(limit)),
+        match before(end.map(|end| end + deadline), wait).await {
+            Some((claimant, reply)) => conclude(claimant, sent, reply.map_err(Error::from)).await,
+            None => Err(Error::TimedOut(block + deadline)),
+        }
+    }
+
+    /// What is said to one whose time is over before it was its turn to wait in the server.
+    async fn held(&self) -> Attempt<K> {
+        let holders = self.info().await.ok().flatten().map(|info| info.holders).unwrap_or_default();
+        Attempt::Held {
+            fence: holders.iter().map(|holder| holder.fence).max(),
+            retry_after: holders.iter().map(|holder| holder.left).min(),
         }
     }
 
@@ -146,6 +227,14 @@ impl<K: Connect> Lock<K> {
 
     fn claimant(&self) -> Claimant<K> {
         Claimant::new(&self.locks.server, &self.key, self.locks.label.as_deref(), self.ttl)
+    }
+}
+
+/// What the future answers before the end, if there is one.
+async fn before<F: Future>(end: Option<Instant>, future: F) -> Option<F::Output> {
+    match end {
+        Some(end) => timeout_at(end, future).await.ok(),
+        None => Some(future.await),
     }
 }
 

@@ -5,6 +5,7 @@
 //! | `lock` | the locks of a server, and one of them: taking it, waiting for it |
 //! | `attempt` | what an attempt comes to, also when its answer is lost |
 //! | `claimant` | a fresh owner for each attempt, which ends in a release |
+//! | `seats` | who of this process waits in the server, and who waits here |
 //! | `server` | the server as locks see it |
 //! | `wait` | waiting in the server, and giving the wait up |
 //! | `lease` | until when a lock is held for certain |
@@ -15,6 +16,7 @@ mod claimant;
 mod guard;
 mod lease;
 mod lock;
+mod seats;
 mod server;
 mod wait;
 

@@ -1,9 +1,12 @@
 //! The server as locks see it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use redis::{Cmd, FromRedisValue};
+use tokio::sync::watch;
 
+use super::seats::Seats;
 use crate::error::Result;
 use crate::link::{Connect, Line};
 
@@ -11,11 +14,18 @@ use crate::link::{Connect, Line};
 pub(super) struct Server<K: Connect> {
     line: Line<K>,
     pub(super) deadline: Duration,
+    pub(super) seats: Arc<Seats<K>>,
+    /// How many releases are under way by tasks.
+    releases: Arc<watch::Sender<usize>>,
 }
+
+/// A release that is under way, until it is dropped.
+pub(super) struct Releasing(Arc<watch::Sender<usize>>);
 
 impl<K: Connect> Server<K> {
     pub(super) fn new(client: K, deadline: Duration) -> Self {
-        Self { line: Line::new(client), deadline }
+        let releases = Arc::new(watch::Sender::new(0));
+        Self { line: Line::new(client), deadline, seats: Arc::new(Seats::new()), releases }
     }
 
     /// Sends one command and waits for its answer up to the deadline.
@@ -30,5 +40,23 @@ impl<K: Connect> Server<K> {
     /// A connection that nobody else uses.
     pub(super) async fn connect(&self) -> redis::RedisResult<K::Connection> {
         self.line.source().connect().await
+    }
+
+    /// Counts a release until what this answers is dropped, with the task that carries it out.
+    pub(super) fn releasing(&self) -> Releasing {
+        self.releases.send_modify(|releases| *releases += 1);
+        Releasing(Arc::clone(&self.releases))
+    }
+
+    /// Ends when no release is under way.
+    pub(super) async fn released(&self) {
+        // The sender is `self`, so it is there.
+        let _ = self.releases.subscribe().wait_for(|releases| *releases == 0).await;
+    }
+}
+
+impl Drop for Releasing {
+    fn drop(&mut self) {
+        self.0.send_modify(|releases| *releases = releases.saturating_sub(1));
     }
 }

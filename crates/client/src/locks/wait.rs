@@ -15,6 +15,7 @@ use redis::RedisResult;
 use tokio::time::{Instant, timeout};
 
 use super::claimant::Claimant;
+use super::seats::Seat;
 use crate::command;
 use crate::link::Connect;
 use crate::lock_reply::LockReply;
@@ -22,9 +23,9 @@ use crate::lock_reply::LockReply;
 /// Between two RELEASEs of a wait that is given up.
 const AGAIN: Duration = Duration::from_millis(50);
 
-/// How long beyond the wait and the lease the replies of a wait that is given up are waited for; a
-/// server that has not answered by then is gone.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// How long the replies of a wait that is given up are waited for at least. The RELEASE on the other connection
+/// ends the wait, so they come at once from a server that is there; others who wait here wait for them too.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 type Answer = Pin<Box<dyn Future<Output = RedisResult<LockReply>> + Send>>;
 
@@ -36,22 +37,23 @@ struct UnderWay<K: Connect> {
     claimant: Claimant<K>,
     answer: Answer,
     connection: K::Connection,
-    block: Duration,
+    seat: Seat<K>,
     sent: bool,
 }
 
 impl<K: Connect> Wait<K> {
-    /// A wait on a connection that nobody else uses. A `block` of zero has no limit.
+    /// A wait on a connection that nobody else uses, by whoever has the seat. A `block` of zero has no limit.
     pub(super) fn new(
         claimant: Claimant<K>,
         connection: K::Connection,
+        seat: Seat<K>,
         holders: usize,
         block: Duration,
     ) -> Self {
         let command = command::lock_acquire(&claimant.key, &claimant.owner, claimant.lease, holders, block);
         let mut waiting = connection.clone();
         let answer = Box::pin(async move { command.query_async(&mut waiting).await });
-        Self(Some(UnderWay { claimant, answer, connection, block, sent: false }))
+        Self(Some(UnderWay { claimant, answer, connection, seat, sent: false }))
     }
 }
 
@@ -63,7 +65,10 @@ impl<K: Connect> Future for Wait<K> {
         under_way.sent = true;
         let reply = ready!(under_way.answer.as_mut().poll(cx));
         match self.0.take() {
-            Some(under_way) => Poll::Ready((under_way.claimant, reply)),
+            Some(UnderWay { claimant, connection, mut seat, .. }) => {
+                seat.connection = reply.is_ok().then_some(connection);
+                Poll::Ready((claimant, reply))
+            }
             None => Poll::Pending,
         }
     }
@@ -77,7 +82,11 @@ impl<K: Connect> Drop for Wait<K> {
         match self.0.take() {
             Some(under_way) if under_way.sent => {
                 let runtime = under_way.claimant.runtime.clone();
-                runtime.spawn(under_way.give_up());
+                let releasing = under_way.claimant.server.releasing();
+                runtime.spawn(async move {
+                    under_way.give_up().await;
+                    drop(releasing);
+                });
             }
             Some(under_way) => under_way.claimant.settle(),
             None => {}
@@ -87,9 +96,9 @@ impl<K: Connect> Drop for Wait<K> {
 
 impl<K: Connect> UnderWay<K> {
     async fn give_up(self) {
-        let Self { claimant, answer, mut connection, block, .. } = self;
-        let end = Instant::now()
-            + block.saturating_add(claimant.lease).saturating_add(PATIENCE).min(PATIENCE * 1440);
+        let Self { claimant, answer, mut connection, mut seat, .. } = self;
+        let end = Instant::now() + PATIENCE.max(claimant.server.deadline * 4);
+        let kept = connection.clone();
         let release = claimant.release_command();
         // In this order: what is polled first is sent first.
         let mut replies = pin!(async {
@@ -106,7 +115,9 @@ impl<K: Connect> UnderWay<K> {
         }
         if let Some((Ok(_), Ok(_))) = answered {
             claimant.settle();
+            seat.connection = Some(kept);
         }
-        // Otherwise the connection broke, and the claimant, dropped here, is released once more.
+        // Otherwise the connection broke or hangs. It is closed, which ends a wait in the server, and the
+        // claimant, dropped here, is released once more.
     }
 }

@@ -27,6 +27,7 @@ on_both_servers![
     a_lost_answer_is_asked_for_again,
     a_release_that_fails_gives_the_guard_back,
     an_attempt_that_is_dropped_holds_nothing,
+    what_was_dropped_is_released_before_a_runtime_ends_that_waits_for_it,
 ];
 
 fn free(server: &Server, key: &str) -> bool {
@@ -208,7 +209,7 @@ async fn a_release_that_fails_gives_the_guard_back(kind: Kind) {
     let (network, faults) = Flaky::new(server.client());
     let lock = Locks::with_deadline(network, ms(10_000)).lock("l").ttl(ms(60_000));
     let guard = lock.try_acquire().await.unwrap().acquired().unwrap();
-    faults.fail.store(2, Ordering::SeqCst); // it is sent again once
+    faults.fail.store(1, Ordering::SeqCst);
     let failed = guard.release().await.unwrap_err();
     assert!(failed.error.is_unreachable(), "{failed}");
     assert!(failed.guard.valid_for() > ms(50_000) && !free(&server, "l"));
@@ -224,4 +225,24 @@ async fn an_attempt_that_is_dropped_holds_nothing(kind: Kind) {
     server.thaw();
     sleep(ms(100)).await;
     until("it is free", || free(&server, "l"));
+}
+
+async fn what_was_dropped_is_released_before_a_runtime_ends_that_waits_for_it(kind: Kind) {
+    let server = Server::start_tcp(kind);
+    for round in 0..20 {
+        let client = server.client();
+        let program = std::thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                let locks = Locks::with_deadline(client, ms(10_000));
+                let lock = locks.lock("l").ttl(ms(60_000));
+                let guard = lock.acquire(ms(10_000)).await.unwrap().acquired().expect("it is free");
+                assert!(timeout(ms(1), lock.acquire(ms(60_000))).await.is_err());
+                drop(guard);
+                locks.close().await;
+            });
+        });
+        program.join().unwrap();
+        assert!(server.ask("LOCK.INFO l").is_null(), "round {round}: it is held by a program that has ended");
+    }
 }
