@@ -41,6 +41,7 @@ pub(crate) fn trouble(error: &RedisError) -> Trouble {
 }
 
 /// Whether another connection may lead to a server that would serve: this one is a replica, or was cut off.
+#[cfg(feature = "tokio")]
 pub(crate) fn leads_elsewhere(error: &RedisError) -> bool {
     error.code().is_some_and(|code| ["LOADING", "MASTERDOWN", "READONLY", "UNBLOCKED"].contains(&code))
 }

@@ -66,21 +66,21 @@ impl<K: Connect> Guard<K> {
     /// Sets what is left of the lease to `lease`, which may be less than it is now. False: the lock is
     /// lost; an ended lease is never revived.
     ///
-    /// After an error that [is ambiguous](Error::is_unreachable), call it again: it tells the truth.
+    /// After an error that [is ambiguous](Error::is_ambiguous), call it again: it tells the truth. From then
+    /// on the guard reckons with the first being carried out later, and counts on no more than that asked for.
     pub async fn extend(&self, lease: Duration) -> Result<bool> {
-        extend(
-            &self.claimant.server,
-            &self.claimant.key,
-            &self.claimant.owner,
-            &self.lease,
-            lease,
-            self.claimant.server.deadline,
-        )
-        .await
+        let Claimant { server, key, owner, .. } = &self.claimant;
+        let _alone = self.lease.extending().await;
+        let held = extend(server, key, owner, &self.lease, lease, server.deadline).await?;
+        if !held {
+            self.lease.lose();
+        }
+        Ok(held)
     }
 
     /// Renews the lease from now on, every third of it, until the guard is gone or the lock is lost. A
-    /// server out of reach is asked again for as long as the lease lasts. Calling it twice is once.
+    /// server out of reach is asked again for as long as the lease lasts, each time for a quarter of it at
+    /// most. A renewal never shortens what [`Self::extend`] has set. Calling it twice is once.
     pub fn keep_alive(&mut self) {
         if self.renewal.is_some() {
             return;
@@ -102,9 +102,14 @@ impl<K: Connect> Guard<K> {
     /// When the server does not answer, the error gives the guard back: try again, or drop it and
     /// leave it to the runtime. If this future is dropped, the guard is.
     pub async fn release(mut self) -> Result<bool, NotReleased<K>> {
+        // A renewal that comes behind the release finds the lock gone, which is no loss.
+        self.lease.set_releasing(true);
         match self.claimant.release().await {
             Ok(held) => Ok(held),
-            Err(error) => Err(NotReleased { guard: self, error }),
+            Err(error) => {
+                self.lease.set_releasing(false);
+                Err(NotReleased { guard: self, error })
+            }
         }
     }
 }
@@ -168,23 +173,26 @@ struct Renewal<K: Connect> {
 impl<K: Connect> Renewal<K> {
     async fn run(self) {
         let third = self.ttl / 3;
-        // After a failure there is time for several more tries before the lease ends.
+        // After a failure there is time for several more tries before the lease ends; no try takes so long
+        // that there is none for a second.
         let retry = (third / 8).clamp(Duration::from_millis(5), Duration::from_secs(1));
+        let patience = self.server.deadline.min(self.ttl / 4);
         let mut pause = third;
         loop {
             sleep(pause).await;
-            let left = self.lease.left();
-            if left.is_zero() {
-                event!(warn, "a lease ended before it could be renewed");
-                return;
-            }
-            let deadline = self.server.deadline.min(left);
-            let outcome = extend(&self.server, &self.key, &self.owner, &self.lease, self.ttl, deadline).await;
-            match outcome {
-                Ok(true) => pause = third,
-                Ok(false) => {
-                    event!(warn, "a lock was lost: the server says that it is held no more");
+            match self.renew(patience).await {
+                Ok(Renewed::Held) => pause = third,
+                Ok(Renewed::Ended) => {
+                    event!(warn, "a lease ended before it could be renewed");
                     return;
+                }
+                Ok(Renewed::Gone) => {
+                    if self.lease.lose() {
+                        event!(warn, "a lock was lost: the server says that it is held no more");
+                        return;
+                    }
+                    // It is being released. If that fails, the next try finds out.
+                    pause = retry;
                 }
                 Err(error) => {
                     event!(warn, "a lease could not be renewed, trying again", error = error);
@@ -193,9 +201,32 @@ impl<K: Connect> Renewal<K> {
             }
         }
     }
+
+    /// Sets the lease to its time, or to what is left of it where that is more: somebody has extended it.
+    async fn renew(&self, patience: Duration) -> Result<Renewed> {
+        let _alone = self.lease.extending().await;
+        let left = self.lease.left();
+        if left.is_zero() {
+            return Ok(Renewed::Ended);
+        }
+        let (time, deadline) = (self.ttl.max(left), patience.min(left));
+        match extend(&self.server, &self.key, &self.owner, &self.lease, time, deadline).await? {
+            true => Ok(Renewed::Held),
+            false => Ok(Renewed::Gone),
+        }
+    }
 }
 
-/// EXTEND, and what it means for the lease.
+/// What a renewal came to.
+enum Renewed {
+    Held,
+    /// The time was over before it was tried.
+    Ended,
+    /// The server says that the lock is held no more.
+    Gone,
+}
+
+/// EXTEND, and what it means for the lease, by whoever may extend now.
 async fn extend<K: Connect>(
     server: &Server<K>,
     key: &[u8],
@@ -208,18 +239,20 @@ async fn extend<K: Connect>(
     lease.at_most(sent + time);
     match server.ask_within(deadline, &command::lock_extend(key, owner, time)).await {
         Ok(LockReply::Held { left, .. }) => {
-            lease.set(sent + left);
+            lease.set(sent, left);
             Ok(true)
         }
-        Ok(LockReply::NotHeld { .. }) => {
-            lease.lose();
-            Ok(false)
-        }
+        Ok(LockReply::NotHeld { .. }) => Ok(false),
         Err(error @ Error::WrongType(_)) => {
             // Somebody has written over the lock.
             lease.lose();
             Err(error)
         }
-        Err(error) => Err(error),
+        Err(error) => {
+            if error.is_ambiguous() {
+                lease.doubt(time);
+            }
+            Err(error)
+        }
     }
 }

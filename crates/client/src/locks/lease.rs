@@ -2,52 +2,87 @@
 
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::time::{Instant, sleep_until};
 
-/// Until when a lock is held for certain. Every bound is counted from before the command was sent
-/// that set it, and the server counts from when it got it: this end is never the later one.
-pub(super) struct Lease(watch::Sender<State>);
+/// Until when a lock is held, as far as this process can know. Every bound is counted from before the command
+/// was sent that set it, and the server counts from when it got it: this end is never the later one.
+pub(super) struct Lease {
+    state: watch::Sender<State>,
+    /// Whoever extends: one after the other, so that none undoes what another has been told.
+    extending: Mutex<()>,
+}
 
 #[derive(Clone, Copy)]
 struct State {
     until: Instant,
     /// The server said so.
     lost: bool,
+    /// A release is under way: that the lock is held no more is what is wanted.
+    releasing: bool,
+    /// The shortest time that an extension asked for which was not answered. It may be carried out at any time
+    /// after, and then the lease ends that much later, whatever was told meanwhile.
+    doubt: Option<Duration>,
 }
 
 impl Lease {
     pub(super) fn new(until: Instant) -> Self {
-        Self(watch::Sender::new(State { until, lost: false }))
+        let state = State { until, lost: false, releasing: false, doubt: None };
+        Self { state: watch::Sender::new(state), extending: Mutex::new(()) }
     }
 
     pub(super) fn left(&self) -> Duration {
-        let State { until, lost } = *self.0.borrow();
+        let State { until, lost, .. } = *self.state.borrow();
         if lost { Duration::ZERO } else { until.saturating_duration_since(Instant::now()) }
+    }
+
+    /// Until what this answers is dropped, nobody else extends.
+    pub(super) async fn extending(&self) -> MutexGuard<'_, ()> {
+        self.extending.lock().await
     }
 
     /// An extension is on its way; it may shorten the lease and its answer may be lost.
     pub(super) fn at_most(&self, until: Instant) {
-        self.0.send_if_modified(|state| {
+        self.state.send_if_modified(|state| {
             let shorter = until < state.until;
             state.until = state.until.min(until);
             shorter
         });
     }
 
-    pub(super) fn set(&self, until: Instant) {
-        self.0.send_modify(|state| state.until = until);
+    /// An extension that was sent then was answered: so much is left.
+    pub(super) fn set(&self, sent: Instant, left: Duration) {
+        self.state.send_modify(|state| {
+            state.until = sent + state.doubt.map_or(left, |doubt| left.min(doubt));
+        });
     }
 
-    pub(super) fn lose(&self) {
-        self.0.send_modify(|state| state.lost = true);
+    /// An extension by this time was not answered.
+    pub(super) fn doubt(&self, time: Duration) {
+        self.state.send_modify(|state| {
+            state.doubt = Some(state.doubt.map_or(time, |doubt| doubt.min(time)));
+        });
+    }
+
+    /// The server says that the lock is held no more. False if that is what is wanted.
+    pub(super) fn lose(&self) -> bool {
+        self.state.send_if_modified(|state| {
+            let lost = !state.releasing;
+            state.lost = state.lost || lost;
+            lost
+        })
+    }
+
+    /// A release begins, or has failed.
+    pub(super) fn set_releasing(&self, releasing: bool) {
+        self.state.send_modify(|state| state.releasing = releasing);
     }
 
     /// Ends when the lease does.
     pub(super) async fn end(&self) {
-        let mut changes = self.0.subscribe();
+        let mut changes = self.state.subscribe();
         loop {
-            let State { until, lost } = *changes.borrow_and_update();
+            let State { until, lost, .. } = *changes.borrow_and_update();
             if lost || until <= Instant::now() {
                 return;
             }
@@ -72,7 +107,7 @@ mod tests {
         let lease = Lease::new(start + SECOND);
         let renew = async {
             sleep_until(start + SECOND / 2).await;
-            lease.set(start + 2 * SECOND);
+            lease.set(Instant::now(), 3 * SECOND / 2);
         };
         tokio::join!(lease.end(), renew);
         assert_eq!(start.elapsed(), 2 * SECOND);
@@ -85,7 +120,7 @@ mod tests {
         let lease = Lease::new(start + SECOND);
         let lose = async {
             sleep_until(start + SECOND / 4).await;
-            lease.lose();
+            assert!(lease.lose());
         };
         tokio::join!(lease.end(), lose);
         assert_eq!(start.elapsed(), SECOND / 4);
@@ -99,5 +134,16 @@ mod tests {
         assert_eq!(lease.left(), SECOND);
         lease.at_most(Instant::now() + 3 * SECOND);
         assert_eq!(lease.left(), SECOND);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_is_being_released_is_not_lost() {
+        let lease = Lease::new(Instant::now() + SECOND);
+        lease.set_releasing(true);
+        assert!(!lease.lose());
+        assert_eq!(lease.left(), SECOND);
+        lease.set_releasing(false);
+        assert!(lease.lose());
+        assert_eq!(lease.left(), Duration::ZERO);
     }
 }

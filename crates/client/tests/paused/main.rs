@@ -12,6 +12,7 @@
 )]
 
 mod holds;
+mod leases;
 mod outage;
 mod server;
 mod turns;
