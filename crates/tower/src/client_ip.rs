@@ -6,11 +6,15 @@ use std::net::{IpAddr, SocketAddr};
 use http::Extensions;
 use http::request::Parts;
 use ipnet::IpNet;
+#[cfg(feature = "tonic")]
+use tonic::transport::server::TcpConnectInfo;
+#[cfg(feature = "tonic-tls")]
+use tonic::transport::server::TlsConnectInfo;
 
 use crate::forwarded::{self, Hop};
 
-/// Where a request came from, as an extension of the request. A server other than axum inserts it; from
-/// axum, with the feature `axum`, `ConnectInfo<SocketAddr>` is found as well.
+/// Where a request came from, as an extension of the request. A server other than axum and tonic inserts it;
+/// what those insert is found with the features `axum`, `tonic` and `tonic-tls`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerAddr(pub SocketAddr);
 
@@ -44,8 +48,10 @@ pub enum ForwardedHeader {
 /// Only one header is looked at, so name the one that *every* trusted proxy appends to: a proxy that
 /// writes one of them hands the other on as the client sent it.
 ///
-/// The peer is known from [`PeerAddr`] or, with the feature `axum`, from `ConnectInfo<SocketAddr>`: serve
-/// with `into_make_service_with_connect_info::<SocketAddr>()`. Without either there is no key.
+/// The peer is known from [`PeerAddr`]; with the feature `axum` from `ConnectInfo<SocketAddr>`, for which to serve
+/// with `into_make_service_with_connect_info::<SocketAddr>()`; with the feature `tonic` from what tonic's server
+/// knows, with `tonic-tls` also behind TLS. Without any of them the request is answered 500
+/// ([`Refusal::WithoutPeer`](crate::Refusal::WithoutPeer)).
 #[derive(Debug, Clone)]
 pub struct ClientIp {
     trusted: Vec<IpNet>,
@@ -123,12 +129,16 @@ impl Default for ClientIp {
 }
 
 fn peer(extensions: &Extensions) -> Option<IpAddr> {
-    let peer = extensions.get::<PeerAddr>().map(|peer| peer.0.ip());
+    let peer = extensions.get::<PeerAddr>().map(|peer| peer.0);
     #[cfg(feature = "axum")]
     let peer = peer.or_else(|| {
-        extensions.get::<axum::extract::ConnectInfo<SocketAddr>>().map(|connection| connection.0.ip())
+        extensions.get::<axum::extract::ConnectInfo<SocketAddr>>().map(|connection| connection.0)
     });
-    peer
+    #[cfg(feature = "tonic")]
+    let peer = peer.or_else(|| extensions.get::<TcpConnectInfo>()?.remote_addr());
+    #[cfg(feature = "tonic-tls")]
+    let peer = peer.or_else(|| extensions.get::<TlsConnectInfo<TcpConnectInfo>>()?.get_ref().remote_addr());
+    peer.map(|peer| peer.ip())
 }
 
 /// A network of IPv4 addresses inside IPv6 is one of IPv4.
@@ -190,6 +200,16 @@ mod tests {
         };
         let lines: Vec<&[u8]> = lines.iter().map(|line| line.as_bytes()).collect();
         client.of(&request(peer, name, &lines)).unwrap().to_string()
+    }
+
+    #[cfg(feature = "tonic")]
+    #[test]
+    fn the_peer_is_found_where_tonic_leaves_it() {
+        let mut request = request(PROXY, "x-none", &[]);
+        request.extensions.clear();
+        let remote_addr = Some("192.0.2.7:4711".parse().unwrap());
+        request.extensions.insert(TcpConnectInfo { local_addr: None, remote_addr });
+        assert_eq!(ClientIp::new().of(&request).unwrap().to_string(), "192.0.2.7");
     }
 
     #[test]

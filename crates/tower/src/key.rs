@@ -24,6 +24,15 @@ use crate::client_ip::ClientIp;
 #[derive(Clone)]
 pub struct Key(Of);
 
+/// Why there is no key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Missing {
+    /// The request does not say enough.
+    Key,
+    /// The server does not hand on who the peer is, which is no fault of the request.
+    Peer,
+}
+
 #[derive(Clone)]
 enum Of {
     Fixed(Bytes),
@@ -80,9 +89,22 @@ impl Key {
 
     /// The key of a request, without the prefix of a layer.
     pub fn of(&self, request: &Parts) -> Option<Vec<u8>> {
-        let key = match &self.0 {
+        self.find(request).ok()
+    }
+
+    pub(crate) fn find(&self, request: &Parts) -> Result<Vec<u8>, Missing> {
+        if let Of::ClientIp(client) = &self.0 {
+            let network = client.network_of(request).ok_or(Missing::Peer)?;
+            return Ok(format!("ip:{network}").into_bytes());
+        }
+        self.said(request).filter(|key| key.len() <= Self::LONGEST).ok_or(Missing::Key)
+    }
+
+    /// What the request itself says.
+    fn said(&self, request: &Parts) -> Option<Vec<u8>> {
+        Some(match &self.0 {
             Of::Fixed(key) => key.to_vec(),
-            Of::ClientIp(client) => format!("ip:{}", client.network_of(request)?).into_bytes(),
+            Of::ClientIp(_) => return None,
             Of::Header(name) => {
                 let mut lines = request.headers.get_all(name).iter();
                 match (lines.next(), lines.next()) {
@@ -94,8 +116,7 @@ impl Key {
             }
             Of::Path => [b"path:", request.uri.path().as_bytes()].concat(),
             Of::By(key) => key(request)?,
-        };
-        (key.len() <= Self::LONGEST).then_some(key)
+        })
     }
 }
 
@@ -125,14 +146,15 @@ impl From<ClientIp> for Key {
     }
 }
 
-/// What happens to a request without a key: no such header, no known peer, a closure that answered none.
+/// What happens to a request without a key: no such header, a closure that answered none. A peer that is not
+/// known is our own fault: see [`Refusal::WithoutPeer`](crate::Refusal::WithoutPeer).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 #[non_exhaustive]
 pub enum WithoutKey {
     /// It is refused, with 400 Bad Request. A limit that callers escape by saying less is none.
     #[default]
     Refuse,
-    /// It passes, unlimited and without headers.
+    /// It passes, unlimited and without headers, and so does one whose peer is not known.
     Pass,
 }
 
@@ -176,6 +198,7 @@ mod tests {
         let path = |len: usize| format!("/{}", "a".repeat(len - "path:/".len()));
         assert!(Key::path().of(&request(&path(1024), &[])).is_some());
         assert!(Key::path().of(&request(&path(1025), &[])).is_none());
-        assert!(Key::from(ClientIp::new()).of(&request("/", &[])).is_none(), "no peer is known");
+        assert_eq!(Key::path().find(&request(&path(1025), &[])), Err(Missing::Key));
+        assert_eq!(Key::from(ClientIp::new()).find(&request("/", &[])), Err(Missing::Peer));
     }
 }

@@ -2,10 +2,11 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::Response;
 use http::request::Parts;
+use http::{Method, Response};
 use sluice_client::{Limiter, Limits, Source, redis};
 use tower_layer::Layer;
 
@@ -56,6 +57,35 @@ impl<C: Source> RateLimitLayer<C> {
     #[must_use]
     pub fn without_key(mut self, without_key: WithoutKey) -> Self {
         self.rules_mut().without_key = without_key;
+        self
+    }
+
+    /// Requests by these methods pass without being counted, and without headers: `OPTIONS` unless said
+    /// otherwise, so that a browser's preflight costs no token and is not refused. That is for a service that
+    /// does nothing for an `OPTIONS`; for another, say none.
+    #[must_use]
+    pub fn exempt_methods(mut self, methods: impl IntoIterator<Item = Method>) -> Self {
+        self.rules_mut().exempt.methods = methods.into_iter().collect();
+        self
+    }
+
+    /// Requests for these paths pass without being counted, and without headers: `/health` is that path alone,
+    /// `/static/` all that begin with it. None unless said otherwise.
+    #[must_use]
+    pub fn exempt_paths(mut self, paths: impl IntoIterator<Item: Into<String>>) -> Self {
+        self.rules_mut().exempt.paths = paths.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// When the inner service answers 429 or 503 with a `Retry-After`, as an upstream that is asked too much
+    /// does, holds the key for everybody for that long, but no longer than `longest`: see
+    /// [`Limiter::hold`]. Not unless said so. Those who wait already hear of it if the limiter is told to
+    /// [`heed_holds`](Limiter::heed_holds).
+    ///
+    /// The answer is passed on as it is, one round trip to the server later.
+    #[must_use]
+    pub fn hold_on_retry_after(mut self, longest: Duration) -> Self {
+        self.rules_mut().longest_hold = longest;
         self
     }
 

@@ -10,16 +10,19 @@
 //!
 //! What each header means, and what happens in an outage, is in `docs/http.md`.
 //!
-//! Features: `axum` finds the peer's address where axum leaves it, `tracing` emits events.
+//! Features: `axum`, `tonic` and `tonic-tls` find the peer's address where those leave it, `tracing` emits
+//! events.
 #![forbid(unsafe_code)]
 
 mod body;
 mod client_ip;
+mod exempt;
 mod forwarded;
 mod headers;
 mod key;
 mod layer;
 mod refusal;
+mod retry_after;
 mod rules;
 mod service;
 

@@ -2,16 +2,20 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
 use bytes::Bytes;
 use http::request::Parts;
-use http::{HeaderMap, Response};
+use http::{HeaderMap, Response, StatusCode};
 use sluice_client::{Decision, Error, Limiter, Limits, Source};
 
 use crate::body::ResponseBody;
+use crate::exempt::Exempt;
 use crate::headers::{self, Policies};
-use crate::key::{Key, WithoutKey};
+use crate::key::{Key, Missing, WithoutKey};
 use crate::refusal::Refusal;
+use crate::retry_after;
 
 /// What happens to a request beyond the limit.
 #[derive(Debug, Clone, Copy)]
@@ -31,6 +35,11 @@ pub(crate) struct Rules<C: Source> {
     key: Key,
     pub(crate) prefix: Bytes,
     pub(crate) without_key: WithoutKey,
+    pub(crate) exempt: Exempt,
+    /// The longest hold that an answer from inside may set.
+    pub(crate) longest_hold: Duration,
+    /// Whether it has been said that the peer is not known.
+    warned: Arc<AtomicBool>,
     pub(crate) limits: Option<LimitsOf>,
     pub(crate) policies: Policies,
     pub(crate) advertised: bool,
@@ -66,9 +75,11 @@ pub struct Admission {
 /// What the rules come to for one request.
 pub(crate) enum Ruling {
     Admitted(Admission),
-    /// It costs nothing, or has no key and passes without: it is not counted, and no headers are added.
+    /// It is exempt, costs nothing, or has no key and passes without: it is not counted, and no headers are
+    /// added.
     Uncounted,
     WithoutKey,
+    WithoutPeer,
     Limited(Limits, Decision),
     Undecided(Error),
 }
@@ -81,6 +92,9 @@ impl<C: Source> Rules<C> {
             key,
             prefix: Bytes::new(),
             without_key: WithoutKey::default(),
+            exempt: Exempt::default(),
+            longest_hold: Duration::ZERO,
+            warned: Arc::default(),
             limits: None,
             policies: Policies::default(),
             advertised: true,
@@ -106,7 +120,11 @@ impl<C: Source> Rules<C> {
         request: &Parts,
     ) -> Response<ResponseBody<B>> {
         let policy = self.policies.name(decision.index().unwrap_or(0));
-        let mut response = self.refuse(&Refusal::Limited { decision, policy: &policy }, request);
+        let refusal = match decision {
+            Decision::Never { .. } => Refusal::TooCostly { decision, policy: &policy },
+            _ => Refusal::Limited { decision, policy: &policy },
+        };
+        let mut response = self.refuse(&refusal, request);
         self.advertise(response.headers_mut(), limits, &decision);
         headers::retry_after(response.headers_mut(), &decision);
         response
@@ -114,13 +132,47 @@ impl<C: Source> Rules<C> {
 }
 
 impl<C: Source> Rules<C> {
+    fn without_key(&self, missing: Missing) -> Ruling {
+        if missing == Missing::Peer && !self.warned.swap(true, Ordering::Relaxed) {
+            #[cfg(feature = "tracing")]
+            tracing::error!(
+                "limits for each client address need to know the peer, and the server does not say: serve axum \
+                 with into_make_service_with_connect_info::<SocketAddr>() and the feature `axum` of sluice-tower, \
+                 tonic with its feature `tonic` or `tonic-tls`, or insert PeerAddr into the request's extensions"
+            );
+        }
+        match (self.without_key, missing) {
+            (WithoutKey::Pass, _) => Ruling::Uncounted,
+            (WithoutKey::Refuse, Missing::Key) => Ruling::WithoutKey,
+            (WithoutKey::Refuse, Missing::Peer) => Ruling::WithoutPeer,
+        }
+    }
+
+    /// An answer from inside may hold the key for everybody, if it says for how long.
+    pub(crate) async fn heed(&self, status: StatusCode, headers: &HeaderMap, key: &[u8]) {
+        if self.longest_hold.is_zero() {
+            return;
+        }
+        let Some(time) = retry_after::of(status, headers, SystemTime::now()) else { return };
+        let time = time.min(self.longest_hold);
+        let held = self.limiter.hold(key, time).await;
+        #[cfg(feature = "tracing")]
+        match held {
+            Ok(held) => tracing::info!(?held, %status, "a key is held, as the answer asks"),
+            Err(error) => tracing::warn!(%error, %status, "a key could not be held"),
+        }
+        #[cfg(not(feature = "tracing"))]
+        drop(held);
+    }
+
     /// Where requests wait, this lasts until it is the turn of the request. Dropping the future gives it up.
     pub(crate) async fn decide(&self, request: &Parts) -> Ruling {
-        let Some(key) = self.key.of(request) else {
-            return match self.without_key {
-                WithoutKey::Pass => Ruling::Uncounted,
-                WithoutKey::Refuse => Ruling::WithoutKey,
-            };
+        if self.exempt.is(request) {
+            return Ruling::Uncounted;
+        }
+        let key = match self.key.find(request) {
+            Ok(key) => key,
+            Err(missing) => return self.without_key(missing),
         };
         let key = Bytes::from([&self.prefix, &key[..]].concat());
         let other = self.limits.as_ref().and_then(|limits| limits(request));
@@ -149,6 +201,9 @@ impl<C: Source> Clone for Rules<C> {
             key: self.key.clone(),
             prefix: self.prefix.clone(),
             without_key: self.without_key,
+            exempt: self.exempt.clone(),
+            longest_hold: self.longest_hold,
+            warned: Arc::clone(&self.warned),
             limits: self.limits.clone(),
             policies: self.policies.clone(),
             advertised: self.advertised,
@@ -165,6 +220,8 @@ impl<C: Source> fmt::Debug for Rules<C> {
             .field("key", &self.key)
             .field("prefix", &self.prefix)
             .field("without_key", &self.without_key)
+            .field("exempt", &self.exempt)
+            .field("longest_hold", &self.longest_hold)
             .field("policies", &self.policies)
             .field("advertised", &self.advertised)
             .finish_non_exhaustive()

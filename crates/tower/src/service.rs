@@ -52,7 +52,7 @@ where
     S::Future: Send,
     C: Source,
     RequestBody: Send + 'static,
-    Inner: Body<Data = Bytes>,
+    Inner: Body<Data = Bytes> + Send,
 {
     type Response = Response<ResponseBody<Inner>>;
     type Error = S::Error;
@@ -81,6 +81,7 @@ where
                     tracing::debug!(path = parts.uri.path(), "a request without a key is refused");
                     return Ok(rules.refuse(&Refusal::WithoutKey, &parts));
                 }
+                Ruling::WithoutPeer => return Ok(rules.refuse(&Refusal::WithoutPeer, &parts)),
                 Ruling::Undecided(error) => {
                     #[cfg(feature = "tracing")]
                     tracing::error!(%error, "the rate limit of a request cannot be checked");
@@ -92,6 +93,7 @@ where
             }
             let mut response = inner.call(Request::from_parts(parts, body)).await?;
             if let Some(admission) = admission {
+                rules.heed(response.status(), response.headers(), &admission.key).await;
                 rules.advertise(response.headers_mut(), &admission.limits, &admission.decision);
             }
             Ok(response.map(ResponseBody::inner))

@@ -89,6 +89,13 @@ impl State {
         returns.chain(self.spares.get(lane).into_iter().flatten()).copied()
     }
 
+    /// A turn has gone back. It may have been what stood behind those that did not.
+    fn retry_spares(&mut self, lane: &Lane) {
+        if let (Some(spares), Some(returns)) = (self.spares.remove(lane), self.returns.get_mut(lane)) {
+            returns.extend(spares);
+        }
+    }
+
     fn forget_given_up(&mut self, lane: &Lane, turn: Turn) {
         if let Some(returns) = self.returns.get_mut(lane) {
             returns.retain(|other| *other != turn);
@@ -309,7 +316,10 @@ impl<S: Source> Returning<S> {
             return;
         }
         match self.give_up(turn).await {
-            Ok(true) => event!(debug, "a turn was given back"),
+            Ok(true) => {
+                event!(debug, "a turn was given back");
+                locked(&self.queue.state).retry_spares(&self.lane);
+            }
             Ok(false) if self.queue.keep(&self.lane, turn) => kept.store(true, Ordering::Relaxed),
             Ok(false) => event!(debug, "a turn lapses: somebody else stands behind it"),
             Err(error) => event!(debug, "a turn lapses", error = error),

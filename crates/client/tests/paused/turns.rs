@@ -185,6 +185,21 @@ async fn a_turn_that_comes_for_nobody_moves_the_others_up() {
     assert_eq!(times(tasks).await, [0, 1100], "a wait is counted from its reply");
 }
 
+/// The first is offered back while the answer that grants the second is on its way to nobody.
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_was_not_taken_back_is_offered_again_when_the_one_behind_it_is_back() {
+    let (server, start) = (FakeServer::new(), Instant::now());
+    let limiter = limiter(&server);
+    let tasks = queue(&limiter, start, 2).await;
+    server.set_latency(ms(100));
+    assert!(timeout(ms(40), limiter.acquire("k")).await.is_err()); // the turn at 2 s
+    server.set_latency(Duration::ZERO);
+    tasks[1].abort();
+    sleep(ms(100)).await;
+    assert_eq!(server.returns(), ["RETURN 0 AT 1000", "RETURN 1 AT 2000", "RETURN 1 AT 1000"]);
+    assert_eq!(times(tasks).await, [0]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_turn_with_another_process_behind_it_lapses_and_nothing_comes_too_early() {
     let (server, start) = (FakeServer::new(), Instant::now());

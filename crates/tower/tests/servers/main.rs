@@ -9,6 +9,8 @@
 )]
 
 mod app;
+#[cfg(feature = "tracing")]
+mod log;
 mod outage;
 mod refuse;
 mod wait;

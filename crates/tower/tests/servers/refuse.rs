@@ -9,7 +9,10 @@ use crate::app::{App, header, limiter, ms, standing, within_a_minute};
 
 on_both_servers![
     the_headers_tell_where_a_caller_stands,
-    what_costs_more_than_the_burst_has_no_retry_after,
+    what_costs_more_than_the_burst_is_no_matter_of_time,
+    a_server_that_hides_the_peer_is_an_error_of_ours,
+    preflights_and_what_else_is_exempt_cost_nothing,
+    an_answer_that_asks_to_be_left_alone_holds_the_key,
     of_several_limits_the_one_that_decided_is_named,
     windows_say_their_kind_and_by_when_all_is_back,
     a_held_key_is_refused_until_the_hold_is_over,
@@ -54,13 +57,93 @@ async fn the_headers_tell_where_a_caller_stands(kind: Kind) {
     assert_eq!(keys.array().iter().map(Reply::text).collect::<Vec<_>>(), ["api:k"]);
 }
 
-async fn what_costs_more_than_the_burst_has_no_retry_after(kind: Kind) {
+async fn what_costs_more_than_the_burst_is_no_matter_of_time(kind: Kind) {
     let server = Server::start_tcp(kind);
     let app = App::behind(RateLimitLayer::refuse(limiter(&server, TWO.cost(3)).await, "k")).await;
     let response = app.get("/a").await;
-    assert_eq!(response.status(), 429);
+    assert_eq!(response.status(), 413);
     assert!(header(&response, "retry-after").is_empty());
     assert_eq!(header(&response, "ratelimit"), [r#""default";r=2;t=0"#]);
+    assert_eq!(
+        response.text().await.unwrap(),
+        r#"{"violated-policies":["default"],"title":"The request costs more than the limit can ever grant","status":413}"#
+    );
+}
+
+async fn a_server_that_hides_the_peer_is_an_error_of_ours(kind: Kind) {
+    let server = Server::start_tcp(kind);
+    let layer = RateLimitLayer::refuse(limiter(&server, TWO).await, ClientIp::new());
+    for (layer, status) in [(layer.clone(), 500), (layer.without_key(WithoutKey::Pass), 200)] {
+        let app = axum::Router::new().route("/a", axum::routing::get(|| async { "" })).layer(layer);
+        let request = http::Request::get("/a").body(axum::body::Body::empty()).unwrap();
+        let response = tower::ServiceExt::oneshot(app, request).await.unwrap();
+        assert_eq!(response.status(), status);
+    }
+    assert_eq!(server.ask("DBSIZE").int(), 0);
+}
+
+async fn preflights_and_what_else_is_exempt_cost_nothing(kind: Kind) {
+    let server = Server::start_tcp(kind);
+    let layer = RateLimitLayer::refuse(limiter(&server, Limit::per_hour(1)).await, "k");
+    let app = App::behind(layer.clone().exempt_paths(["/health"])).await;
+    for _ in 0..3 {
+        let preflight = app.request("/a").build().unwrap().url().clone();
+        let preflight = reqwest::Client::new().request(reqwest::Method::OPTIONS, preflight);
+        let response = preflight.send().await.unwrap();
+        assert_eq!(response.status(), 405, "as the application answers it");
+        assert!(header(&response, "ratelimit").is_empty());
+        assert_eq!(app.get("/health").await.status(), 200);
+    }
+    assert_eq!((app.get("/a").await.status().as_u16(), app.get("/a").await.status().as_u16()), (200, 429));
+
+    let app = App::behind(layer.prefix("all:").exempt_methods([])).await;
+    let all = app.request("/a").build().unwrap().url().clone();
+    for status in [405, 429] {
+        let response = reqwest::Client::new().request(reqwest::Method::OPTIONS, all.clone()).send().await;
+        assert_eq!(response.unwrap().status(), status);
+    }
+}
+
+async fn an_answer_that_asks_to_be_left_alone_holds_the_key(kind: Kind) {
+    let server = Server::setup(kind).clock_ms(NOON * 1000).tcp().start();
+    for (longest, retry_after, held) in [(0, "30", 0), (60, "30", 30), (60, "3600", 60), (60, "soon", 0)] {
+        let layer = RateLimitLayer::refuse(limiter(&server, Limit::per_hour(100)).await, Key::path());
+        let layer = layer.hold_on_retry_after(ms(longest * 1000)).prefix(format!("{longest}-{retry_after}:"));
+        let upstream =
+            move || async move { (StatusCode::SERVICE_UNAVAILABLE, [("retry-after", retry_after)]) };
+        let app = axum::Router::new().route("/a", axum::routing::get(upstream)).layer(layer);
+        let send = || {
+            let request = http::Request::get("/a").body(axum::body::Body::empty()).unwrap();
+            tower::ServiceExt::oneshot(app.clone(), request)
+        };
+        let response = send().await.unwrap();
+        assert_eq!(response.status(), 503);
+        assert_eq!(response.headers()["retry-after"], retry_after);
+        let response = send().await.unwrap();
+        if held == 0 {
+            assert_eq!(response.status(), 503, "{longest} {retry_after}");
+        } else {
+            assert_eq!(response.status(), 429, "{longest} {retry_after}");
+            assert_eq!(response.headers()["retry-after"], held.to_string());
+        }
+    }
+}
+
+#[cfg(feature = "tracing")]
+#[tokio::test]
+async fn that_the_peer_is_hidden_is_logged_once() {
+    let server = Server::start_tcp(Kind::Redis82);
+    let log = crate::log::Log::default();
+    let _set = tracing::subscriber::set_default(log.clone());
+    let layer = RateLimitLayer::refuse(limiter(&server, TWO).await, ClientIp::new());
+    let app = axum::Router::new().route("/a", axum::routing::get(|| async { "" })).layer(layer);
+    for _ in 0..3 {
+        let request = http::Request::get("/a").body(axum::body::Body::empty()).unwrap();
+        assert_eq!(tower::ServiceExt::oneshot(app.clone(), request).await.unwrap().status(), 500);
+    }
+    let errors = log.errors();
+    assert_eq!(errors.len(), 1, "{errors:?}");
+    assert!(errors[0].contains("into_make_service_with_connect_info"), "{errors:?}");
 }
 
 async fn of_several_limits_the_one_that_decided_is_named(kind: Kind) {
