@@ -71,6 +71,16 @@ impl Calls<'_> {
                     failures = 0;
                     warn!("{place}/{total} {record}: refused for good, set aside: {answer}");
                 }
+                Answer::LeaveAlone(time) => {
+                    // The hold is for everything that calls this partner, and this run waits it out like the
+                    // others, if it is not too long. The record comes again in the next run.
+                    let time = time.min(self.job.max_hold);
+                    let answer = format!("to be left alone for {time:.0?}");
+                    block_in_place(|| self.events.failed(delivery, &answer))?;
+                    undelivered += 1;
+                    warn!("{place}/{total} {record}: the partner wants {answer}");
+                    self.limiter.hold(&self.job.limit, time).await.context("the limiter")?;
+                }
                 Answer::Failed(answer) => {
                     block_in_place(|| self.events.failed(delivery, &answer))?;
                     undelivered += 1;

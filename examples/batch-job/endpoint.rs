@@ -1,9 +1,10 @@
 //! One call to the partner, and what its answer means.
 
 use std::error::Error;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
-use reqwest::{Client, StatusCode, Url, redirect};
+use reqwest::header::RETRY_AFTER;
+use reqwest::{Client, Response, StatusCode, Url, redirect};
 
 use crate::delivery::Delivery;
 
@@ -18,6 +19,8 @@ pub(crate) enum Answer {
     Fenced,
     /// 400, 413, 415 or 422: the partner has read this very delivery and will never take it.
     Refused(String),
+    /// 429 or 503 with a `Retry-After`: the partner wants to be left alone for so long.
+    LeaveAlone(Duration),
     /// Anything else, such as a wrong address or password, too many calls, a fault of the partner's, or
     /// no answer in time. It may work another time; without an answer, the partner may have it already.
     Failed(String),
@@ -40,8 +43,8 @@ impl Endpoint {
     /// Sends a delivery once.
     pub(crate) async fn send(&self, delivery: &Delivery, fence: u64) -> Answer {
         let call = self.client.post(self.url.clone()).header(FENCE, fence).json(delivery);
-        let status = match call.send().await {
-            Ok(response) => response.status(),
+        let (status, wanted) = match call.send().await {
+            Ok(response) => (response.status(), retry_after(&response)),
             Err(error) => return Answer::Failed(causes(&error)),
         };
         match status {
@@ -51,9 +54,22 @@ impl Endpoint {
             | StatusCode::PAYLOAD_TOO_LARGE
             | StatusCode::UNSUPPORTED_MEDIA_TYPE
             | StatusCode::UNPROCESSABLE_ENTITY => Answer::Refused(status.to_string()),
+            StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+                wanted.map_or_else(|| Answer::Failed(status.to_string()), Answer::LeaveAlone)
+            }
             _ => Answer::Failed(status.to_string()),
         }
     }
+}
+
+/// `Retry-After`, in seconds or as a date; not if that is over.
+fn retry_after(response: &Response) -> Option<Duration> {
+    let value = response.headers().get(RETRY_AFTER)?.to_str().ok()?.trim();
+    let time = match value.parse() {
+        Ok(seconds) => Duration::from_secs(seconds),
+        Err(_) => httpdate::parse_http_date(value).ok()?.duration_since(SystemTime::now()).ok()?,
+    };
+    (!time.is_zero()).then_some(time)
 }
 
 /// The error with what caused it: reqwest keeps the cause, such as a refused connection, to itself.

@@ -61,6 +61,9 @@ pub(crate) struct Job {
     /// after a pause; 100/1m:strict, never more than 100 in any minute; 1000/1d:align=0, 1000 in each day
     #[arg(long, default_value = "1/s", value_name = rate::FORM)]
     pub(crate) rate: Rate,
+    /// When the partner answers 429 or 503 with Retry-After, nobody calls it for that long, but no longer than this
+    #[arg(long, default_value = "60s", value_parser = humantime::parse_duration)]
+    pub(crate) max_hold: Duration,
     /// How long the partner, or Redis, has for an answer; at most a third of the lease
     #[arg(long, default_value = "5s", value_parser = humantime::parse_duration)]
     pub(crate) timeout: Duration,

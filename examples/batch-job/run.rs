@@ -65,7 +65,10 @@ pub(crate) async fn run(job: &Job) -> Result<Ending> {
     );
 
     // From here on nothing returns early: whatever happens, the lock is released.
-    let limiter = Limiter::new(client, job.rate.limit(), Outage::Closed).deadline(job.timeout);
+    let limiter = Limiter::new(client, job.rate.limit(), Outage::Closed)
+        .deadline(job.timeout)
+        // Another process may have been told to leave the partner alone while we wait for a turn.
+        .heed_holds(true);
     let outcome = Calls { job, guard: &guard, limiter, endpoint, events: &mut events }.make(&mut stop).await;
     match guard.release().await {
         Ok(true) => info!("released the lock {}", job.lock),

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::str::FromStr;
 
-use axum::http::HeaderName;
+use axum::http::{HeaderName, Method};
 use clap::ValueEnum;
 use sluice_client::Outage;
 use sluice_tower::ipnet::IpNet;
@@ -51,6 +51,39 @@ impl fmt::Display for OnOutage {
             Outage::Open => f.write_str("everything passes"),
             Outage::Local { one_of } => write!(f, "it limits by itself, to one part in {one_of}"),
             _ => f.write_str("nothing passes"),
+        }
+    }
+}
+
+/// `OPTIONS`, `/health`, `/static/`, `-`
+#[derive(Debug, Clone)]
+pub(crate) enum Exempt {
+    Method(Method),
+    Path(String),
+    Nothing,
+}
+
+impl FromStr for Exempt {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "-" => Ok(Self::Nothing),
+            _ if text.starts_with('/') => Ok(Self::Path(text.to_owned())),
+            _ if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_uppercase()) => {
+                text.parse().map(Self::Method).map_err(|_| "expected a method, a path or -")
+            }
+            _ => Err("expected a method such as OPTIONS, a path such as /health or /static/, or -"),
+        }
+    }
+}
+
+impl fmt::Display for Exempt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Method(method) => method.fmt(f),
+            Self::Path(path) => f.write_str(path),
+            Self::Nothing => f.write_str("-"),
         }
     }
 }

@@ -31,7 +31,7 @@ use tower_http::trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer};
 use tracing::Level;
 use tracing_subscriber::EnvFilter;
 
-use choices::{KeyOf, Mode};
+use choices::{Exempt, KeyOf, Mode};
 use options::Options;
 
 #[tokio::main]
@@ -65,11 +65,22 @@ fn limits(options: &Options) -> anyhow::Result<RateLimitLayer> {
     // other.
     let limiter = Limiter::new(client, options.rate.limit(), options.on_outage.into())
         .deadline(options.deadline)
-        .max_wait(options.max_wait);
+        .max_wait(options.max_wait)
+        // Those who wait for a turn go on waiting when the upstream asks to be left alone.
+        .heed_holds(!options.max_hold.is_zero());
     let key = options.key.key(&options.trusted_proxy);
     let layer = match options.mode {
         Mode::Wait => RateLimitLayer::wait(limiter, key),
         Mode::Refuse => RateLimitLayer::refuse(limiter, key),
     };
+    let methods = options.exempt.iter().filter_map(|exempt| match exempt {
+        Exempt::Method(method) => Some(method.clone()),
+        Exempt::Path(_) | Exempt::Nothing => None,
+    });
+    let paths = options.exempt.iter().filter_map(|exempt| match exempt {
+        Exempt::Path(path) => Some(path.clone()),
+        Exempt::Method(_) | Exempt::Nothing => None,
+    });
+    let layer = layer.exempt_methods(methods).exempt_paths(paths).hold_on_retry_after(options.max_hold);
     Ok(layer.prefix(options.prefix()))
 }

@@ -3,12 +3,12 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-use axum::http::Uri;
 use axum::http::uri::{Authority, Scheme};
+use axum::http::{Method, Uri};
 use clap::Parser;
 use sluice_tower::ipnet::IpNet;
 
-use crate::choices::{KeyOf, Mode, OnOutage};
+use crate::choices::{Exempt, KeyOf, Mode, OnOutage};
 use crate::rate::{self, Rate};
 
 /// Passes requests on to an upstream, no faster than a rate that all replicas share through Redis
@@ -65,6 +65,24 @@ pub(crate) struct Options {
     /// How long the upstream has to begin its answer, counted from the turn; then 504
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "60s")]
     pub(crate) timeout: Duration,
+
+    /// Requests that pass without being counted: a method, a path, or a path with / at its end for all that begin
+    /// with it; may be given several times, and - for none at all
+    #[arg(long, value_name = "METHOD|/PATH|-", default_values_t = [Exempt::Method(Method::OPTIONS)])]
+    pub(crate) exempt: Vec<Exempt>,
+
+    /// When the upstream answers 429 or 503 with Retry-After, nobody is passed on for that long, over all
+    /// replicas, but no longer than this; 0s passes such an answer on and goes on
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "60s")]
+    pub(crate) max_hold: Duration,
+
+    /// How long a client has to send the head of a request
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "10s")]
+    pub(crate) header_timeout: Duration,
+
+    /// How long those who wait and those who are being answered have to finish after SIGTERM or SIGINT
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration, default_value = "60s")]
+    pub(crate) grace: Duration,
 
     /// Sends the Host that the client asked for, in place of the upstream's
     #[arg(long)]

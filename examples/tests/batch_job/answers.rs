@@ -7,6 +7,7 @@ use crate::scene::{Pace, Scene};
 on_both_servers!(
     refused_events_are_set_aside_and_failed_ones_come_again_last,
     a_partner_that_is_down_ends_the_run_after_three_calls,
+    a_partner_that_asks_to_be_left_alone_is,
 );
 
 const PACE: Pace = Pace { interval_ms: 50, lease_ms: 6000 };
@@ -51,4 +52,20 @@ async fn a_partner_that_is_down_ends_the_run_after_three_calls(kind: Kind) {
     assert!(ended.log.contains("3 calls failed in a row; 2 records are left"), "{}", ended.log);
     assert_eq!(scene.states(), [("pending".to_owned(), 25)].into());
     assert!(scene.lock_is_free());
+}
+
+async fn a_partner_that_asks_to_be_left_alone_is(kind: Kind) {
+    for (max_hold, held_ms) in [("60s", 990), ("700ms", 690)] {
+        let scene = Scene::new(kind, PACE).await;
+        scene.make_events(20).await;
+        scene.partner.answer("customer-1", 429);
+        let ended = scene.job_with(&["--max-hold", max_hold]).end().await;
+        assert_eq!(ended.code, Some(4), "{}", ended.log);
+        assert!(ended.log.contains("the partner wants to be left alone for"), "{}", ended.log);
+        assert_eq!(scene.states(), [("done".to_owned(), 15), ("pending".to_owned(), 5)].into());
+        let calls = scene.partner.calls();
+        let asked = calls.iter().position(|call| call.record == "customer-1").unwrap();
+        let pause = calls[asked + 1].arrived - calls[asked].arrived;
+        assert!(pause.as_millis() >= held_ms, "{pause:?}");
+    }
 }

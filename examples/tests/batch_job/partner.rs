@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
 use axum::{Json, Router, routing};
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncCommands, AsyncConnectionConfig};
@@ -83,7 +84,8 @@ impl Partner {
         format!("http://127.0.0.1:{}/", self.port)
     }
 
-    /// Answers calls for the record with this from now on; 200 takes it.
+    /// Answers calls for the record with this from now on; 200 takes it, and 429 asks to be left alone for a
+    /// second.
     pub(crate) fn answer(&self, record: &str, status: u16) {
         self.answers.lock().unwrap().insert(record.to_owned(), StatusCode::from_u16(status).unwrap());
     }
@@ -128,7 +130,7 @@ impl Partner {
     }
 }
 
-async fn take(State(partner): State<Partner>, headers: HeaderMap, Json(body): Json<Body>) -> StatusCode {
+async fn take(State(partner): State<Partner>, headers: HeaderMap, Json(body): Json<Body>) -> Response {
     let (arrived, clock) = (Instant::now(), SystemTime::now().duration_since(UNIX_EPOCH).unwrap());
     let index = partner.arrivals.fetch_add(1, Ordering::SeqCst);
     let late = partner.turn().await.and_then(|turn| clock.checked_sub(turn));
@@ -153,5 +155,8 @@ async fn take(State(partner): State<Partner>, headers: HeaderMap, Json(body): Js
         }
     };
     partner.calls.lock().unwrap()[place].status = Some(status);
-    status
+    match status {
+        StatusCode::TOO_MANY_REQUESTS => (status, [("retry-after", "1")]).into_response(),
+        _ => status.into_response(),
+    }
 }

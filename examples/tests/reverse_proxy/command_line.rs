@@ -33,6 +33,8 @@ async fn a_wrong_option_is_named_with_what_is_expected() {
         (&format!("{sound} --max-wait 30"), 2, "--max-wait <TIME>"),
         (&format!("{sound} --on-outage local:0"), 2, "local:N wants the number of replicas"),
         (&format!("{sound} --on-outage half"), 2, "expected closed, open, local or local:N"),
+        (&format!("{sound} --exempt health"), 2, "expected a method such as OPTIONS, a path such as /health"),
+        (&format!("{sound} --grace 30"), 2, "--grace <TIME>"),
         (&format!("{sound} --key cookie"), 2, "expected one, ip, path or header:NAME"),
         (&format!("{sound} --key header:a:b"), 2, "header:NAME wants the name of a header"),
         (&format!("{sound} --trusted-proxy 10.0.0.0/33"), 2, "such as 10.0.0.0/8"),

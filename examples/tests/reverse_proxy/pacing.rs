@@ -18,8 +18,9 @@ on_both_servers![
     a_client_that_hangs_up_costs_no_turn_while_others_wait,
 ];
 
-/// Replicas that give a loaded machine the time it needs.
-const PATIENT: &str = "--mode wait --max-wait 60s --deadline 10s --prefix p:";
+/// Replicas that give a loaded machine the time it needs, and whose turns nothing moves: whoever asks the server
+/// about holds when a turn is due goes when that answers.
+const PATIENT: &str = "--mode wait --max-wait 60s --deadline 10s --max-hold 0s --prefix p:";
 
 /// The order in which requests came to the server: whoever sends one waits until it has come there
 /// before the next one may be sent.

@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Request, State};
+use axum::http::StatusCode;
 use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{any, get, post};
@@ -51,6 +52,7 @@ impl Upstream {
         let app = Router::new()
             .route("/at/{name}", get(arrive))
             .route("/never", get(pending::<()>))
+            .route("/busy", get(ask_to_be_left_alone))
             .route("/download", get(send_chunks))
             .route("/upload", post(receive_chunks))
             .fallback(any(note_headers))
@@ -88,6 +90,10 @@ impl Drop for Upstream {
 async fn arrive(State(noted): State<Arc<Noted>>, Path(name): Path<String>) {
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
     noted.arrivals.lock().unwrap().push((name, now));
+}
+
+async fn ask_to_be_left_alone() -> impl IntoResponse {
+    (StatusCode::TOO_MANY_REQUESTS, [("retry-after", "2")], "busy")
 }
 
 async fn send_chunks(State(noted): State<Arc<Noted>>) -> Body {
