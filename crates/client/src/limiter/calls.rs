@@ -33,7 +33,7 @@ use crate::wire::{duration, millis};
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
 /// # let client = redis::Client::open(sluice_testing::url())?;
-/// // At most two calls a second to the partner, evenly spaced, over all processes.
+/// // At most two calls a second to the partner, one half a second after the other, over all processes.
 /// const PARTNER: Limit = Limit::per_second(2).burst(1);
 ///
 /// let limiter = Limiter::new(client, PARTNER, Outage::Closed).max_wait(Duration::from_secs(30));
@@ -160,7 +160,11 @@ impl<S: Source> Limiter<S> {
     ///
     /// Dropping the future gives the turn up: everybody in this process who waits for the same key and
     /// limits moves up by one, and the last of their turns is offered back to the server, which takes
-    /// it unless somebody else stands behind it. Once the turn has come, nothing is given back.
+    /// it unless somebody else stands behind it. While it is here, a newcomer of this process who would be refused
+    /// gets it. Once the turn has come, nothing is given back.
+    ///
+    /// What is spaced is when this returns. What the caller sends then takes its own time, so where the other side
+    /// counts each gap, limit to a little less than it allows.
     pub async fn acquire(&self, key: impl AsRef<[u8]>) -> Result<Decision> {
         let Reserved { mut decision, asked, answered, lane } = self.reserve(key.as_ref()).await?;
         let queue = &self.shared.queue;

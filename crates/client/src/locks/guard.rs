@@ -23,7 +23,9 @@ use crate::lock_reply::LockReply;
 /// lock protects can refuse one that comes too late.
 ///
 /// Dropping it hands the release to the runtime it was acquired on, wherever it is dropped, and
-/// neither blocks nor panics. [`Self::release`] also says whether it worked.
+/// neither blocks nor panics. When that runtime ends before the release is sent, as at the end of `main`, the lock
+/// stays until its lease ends: [`Locks::close`](crate::Locks::close) waits for what was dropped.
+/// [`Self::release`] also says whether it worked.
 #[must_use = "a guard that is dropped releases the lock at once"]
 pub struct Guard<K: Connect = redis::Client> {
     claimant: Claimant<K>,
@@ -48,17 +50,18 @@ impl<K: Connect> Guard<K> {
         &self.claimant.owner
     }
 
-    /// How long the lock is certain to be held still; zero when it is not certain any more.
+    /// How long the lock is held still, as far as this process can know; zero when it may be over.
     ///
     /// It asks nobody: it is the lease by this process's monotonic clock, counted from before the
-    /// command was sent, so never more than the server grants. On Linux that clock stands still while
-    /// the machine is suspended; against that only the fence helps.
+    /// command was sent, so never more than the server has granted. What happens to the key on the server it
+    /// does not know before the next renewal: a `DEL`, eviction, a failover that lost the lock, a clock there
+    /// that jumps forward. On Linux the monotonic clock stands still while the machine is suspended. Against
+    /// all of that only the fence helps.
     pub fn valid_for(&self) -> Duration {
         self.lease.left()
     }
 
-    /// Ends when the lock is lost: the server says that it is held no more, or the time is over in
-    /// which it was certain to be.
+    /// Ends when the lock is lost: the server says that it is held no more, or [`Self::valid_for`] is zero.
     pub async fn lost(&self) {
         self.lease.end().await;
     }

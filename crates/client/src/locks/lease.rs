@@ -1,4 +1,4 @@
-//! How long a lease is certain to last, by this process's own clock.
+//! How long a lease lasts at least, by this process's own clock.
 
 use std::time::Duration;
 

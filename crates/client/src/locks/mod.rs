@@ -1,4 +1,4 @@
-//! Locks that tell the truth: who is not certain to hold one is told so.
+//! Locks that tell what they know: who may hold one no more is told so.
 //!
 //! | file | idea |
 //! |---|---|
@@ -8,7 +8,7 @@
 //! | `seats` | who of this process waits in the server, and who waits here |
 //! | `server` | the server as locks see it |
 //! | `wait` | waiting in the server, and giving the wait up |
-//! | `lease` | until when a lock is held for certain |
+//! | `lease` | until when a lock is held, as far as this process can know |
 //! | `guard` | a lock that is held |
 
 mod attempt;
