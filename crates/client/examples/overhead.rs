@@ -5,64 +5,110 @@
 //! cargo run --release -p sluice-client --example overhead -- redis://127.0.0.1:6379/  this one
 //! ```
 //!
-//! They take turns in small batches on one connection, so that what disturbs one disturbs all; the
+//! They take turns in small batches, by one task and by 64 at once, so that what disturbs one disturbs all; the
 //! figure is the ratio of the medians.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use sluice_client::{AsyncSluiceCommands, Limit, Limiter, Outage};
+use tokio::task::JoinSet;
+
+type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
 const BATCHES: usize = 600;
-const CALLS: u32 = 50;
+const CALLS: u32 = 64;
 const LIMIT: Limit = Limit::per_second(1_000_000).burst(1_000_000);
 
-/// What `redis` does for `RATELIMIT.ACQUIRE`, with MAXWAIT as `Limiter::acquire` sends it or without.
-async fn by_hand(connection: &mut MultiplexedConnection, max_wait: bool) -> redis::RedisResult<()> {
-    let mut command = redis::cmd("RATELIMIT.ACQUIRE");
-    command.arg("overhead").arg("LIMIT").arg(1_000_000).arg("PX").arg(1000);
-    if max_wait {
-        command.arg("MAXWAIT").arg(30_000);
+/// What is compared.
+#[derive(Debug, Clone, Copy)]
+enum Way {
+    ByHand,
+    Connection,
+    TryAcquire,
+    ByHandWaiting,
+    Acquire,
+}
+
+const WAYS: [Way; 5] = [Way::ByHand, Way::Connection, Way::TryAcquire, Way::ByHandWaiting, Way::Acquire];
+
+#[derive(Clone)]
+struct Bench {
+    connection: MultiplexedConnection,
+    limiter: Limiter,
+}
+
+impl Bench {
+    /// What `redis` does for `RATELIMIT.ACQUIRE`, with MAXWAIT as `Limiter::acquire` sends it or without.
+    async fn by_hand(&mut self, max_wait: bool) -> Result<bool> {
+        let mut command = redis::cmd("RATELIMIT.ACQUIRE");
+        command.arg("overhead").arg("LIMIT").arg(1_000_000).arg("PX").arg(1000);
+        if max_wait {
+            command.arg("MAXWAIT").arg(30_000);
+        }
+        let reply: Vec<i64> = command.query_async(&mut self.connection).await?;
+        Ok(reply.first() == Some(&1))
     }
-    let reply: Vec<i64> = command.query_async(connection).await?;
-    assert_eq!(reply.first(), Some(&1));
-    Ok(())
+
+    async fn call(&mut self, way: Way) -> Result {
+        let granted = match way {
+            Way::ByHand => self.by_hand(false).await?,
+            Way::Connection => self.connection.ratelimit_acquire("overhead", LIMIT).await?.is_granted(),
+            Way::TryAcquire => self.limiter.try_acquire("overhead").await?.is_granted(),
+            Way::ByHandWaiting => self.by_hand(true).await?,
+            Way::Acquire => self.limiter.acquire("overhead").await?.is_granted(),
+        };
+        assert!(granted, "the limit is to be out of reach");
+        Ok(())
+    }
+
+    /// The time of a call, of so many tasks that call at once.
+    async fn batch(&self, way: Way, tasks: u32) -> Result<Duration> {
+        let start = Instant::now();
+        let mut running = JoinSet::new();
+        for _ in 0..tasks {
+            let mut bench = self.clone();
+            running.spawn(async move {
+                for _ in 0..CALLS / tasks.min(CALLS) {
+                    bench.call(way).await?;
+                }
+                Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+            });
+        }
+        while let Some(done) = running.join_next().await {
+            done??;
+        }
+        Ok(start.elapsed() / CALLS)
+    }
 }
 
 #[tokio::main(flavor = "current_thread")]
 #[allow(clippy::print_stdout, reason = "it is what it is for")]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result {
     let url = std::env::args().nth(1).unwrap_or_else(sluice_testing::url);
-    let mut connection = redis::Client::open(url)?.get_multiplexed_async_connection().await?;
-    let limiter = Limiter::new(connection.clone(), LIMIT, Outage::Closed);
-    let mut times = [const { Vec::new() }; 5];
-    for _ in 0..BATCHES {
-        for (which, times) in times.iter_mut().enumerate() {
-            let start = Instant::now();
-            for _ in 0..CALLS {
-                let granted = match which {
-                    0 => by_hand(&mut connection, false).await.is_ok(),
-                    1 => connection.ratelimit_acquire("overhead", LIMIT).await?.is_granted(),
-                    2 => limiter.try_acquire("overhead").await?.is_granted(),
-                    3 => by_hand(&mut connection, true).await.is_ok(),
-                    _ => limiter.acquire("overhead").await?.is_granted(),
-                };
-                assert!(granted, "the limit is to be out of reach");
+    let client = redis::Client::open(url)?;
+    let connection = client.get_multiplexed_async_connection().await?;
+    let bench = Bench { connection, limiter: Limiter::new(client, LIMIT, Outage::Closed) };
+    for tasks in [1, CALLS] {
+        let mut times = [const { Vec::new() }; WAYS.len()];
+        for _ in 0..BATCHES {
+            for (way, times) in WAYS.iter().zip(&mut times) {
+                times.push(bench.batch(*way, tasks).await?);
             }
-            times.push(start.elapsed() / CALLS);
         }
-    }
-    let medians = times.map(|mut times| {
-        times.sort_unstable();
-        times.get(times.len() / 2).copied().unwrap_or_default()
-    });
-    let [hand, connection, try_acquire, hand_waiting, acquire] = medians.map(|time| time.as_secs_f64() * 1e6);
-    for (name, time, hand) in [
-        ("connection.ratelimit_acquire", connection, hand),
-        ("limiter.try_acquire", try_acquire, hand),
-        ("limiter.acquire", acquire, hand_waiting),
-    ] {
-        println!("{name:30} {time:7.2} us, by hand {hand:7.2} us: {:.3}", time / hand);
+        let medians = times.map(|mut times| {
+            times.sort_unstable();
+            times.get(times.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1e6
+        });
+        let [hand, connection, try_acquire, hand_waiting, acquire] = medians;
+        println!("{tasks} at once:");
+        for (name, time, hand) in [
+            ("connection.ratelimit_acquire", connection, hand),
+            ("limiter.try_acquire", try_acquire, hand),
+            ("limiter.acquire", acquire, hand_waiting),
+        ] {
+            println!("  {name:30} {time:7.2} us a call, by hand {hand:7.2} us: {:.3}", time / hand);
+        }
     }
     Ok(())
 }

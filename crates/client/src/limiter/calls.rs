@@ -169,7 +169,7 @@ impl<S: Source> Limiter<S> {
         let Reserved { mut decision, asked, answered, lane } = self.reserve(key.as_ref()).await?;
         let queue = &self.shared.queue;
         let turn = if let Decision::Denied { .. } = decision {
-            let given_up = queue.take_given_up(&lane, self.max_wait);
+            let given_up = queue.take_given_up(&lane, self.max_wait, self.terms).await;
             let Some(turn) = given_up else { return Ok(decision.to_those_who_wait(self.max_wait)) };
             decision = decision.with_a_turn(turn.due.saturating_duration_since(answered), turn.act_at);
             turn

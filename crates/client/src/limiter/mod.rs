@@ -10,6 +10,8 @@
 //! | `breaker` | whether a command may be sent now: pure, time is a parameter |
 //! | `lane` | which turns can be exchanged for each other |
 //! | `turns` | who waits, which turns there are: pure, time is a parameter |
+//! | `given_up` | turns that were given up: on their way back, or spare |
+//! | `in_order` | several futures at once, begun in an order |
 //! | `queue` | the turns of all keys, their wake-ups, and what is offered back |
 //! | `outage` | the choice when the server is out of reach |
 //! | `local` | the module's decisions, made in this process |
@@ -20,6 +22,8 @@ mod ask;
 mod breaker;
 mod calls;
 mod gate;
+mod given_up;
+mod in_order;
 mod lane;
 mod local;
 mod locked;

@@ -1,13 +1,10 @@
 //! The turns of all keys: waiting for one, being woken early when somebody ahead gives up, and
 //! offering back what nobody here has a use for.
 
-use std::collections::{BTreeSet, HashMap};
-use std::future::{Future, poll_fn};
+use std::collections::HashMap;
 use std::mem;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
-use std::task::Poll;
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
@@ -16,6 +13,8 @@ use tokio::time::{Instant, sleep, sleep_until};
 
 use super::ask::{Answer, ask, ask_turn};
 use super::gate::Gate;
+use super::given_up::GivenUp;
+use super::in_order::in_order;
 use super::lane::{Lane, Origin};
 use super::local::Engine;
 use super::locked::locked;
@@ -24,9 +23,6 @@ use crate::command;
 use crate::error::Result;
 use crate::limit_reply::LimitReply;
 use crate::link::Source;
-
-/// How many turns go back to the server at once.
-const TOGETHER: usize = 64;
 
 /// Between two tries to return turns that the server did not take: two round trips, but no less and no more
 /// than this.
@@ -54,10 +50,7 @@ pub(super) struct Queue<S: Source> {
 #[derive(Default)]
 struct State {
     lanes: HashMap<Lane, InLane>,
-    /// Turns on their way back to the server. An entry exists while a task sees to it.
-    returns: HashMap<Lane, Vec<Turn>>,
-    /// Turns that the server did not take back and nobody here has a use for, until they are due.
-    spares: HashMap<Lane, BTreeSet<Turn>>,
+    given_up: GivenUp,
 }
 
 /// Those who wait in one lane.
@@ -78,33 +71,6 @@ impl State {
         }
         if turns.is_empty() {
             self.lanes.remove(lane);
-        }
-    }
-}
-
-impl State {
-    /// The turns of a lane that were given up and are still here.
-    fn given_up(&self, lane: &Lane) -> impl Iterator<Item = Turn> {
-        let returns = self.returns.get(lane).into_iter().flatten();
-        returns.chain(self.spares.get(lane).into_iter().flatten()).copied()
-    }
-
-    /// A turn has gone back. It may have been what stood behind those that did not.
-    fn retry_spares(&mut self, lane: &Lane) {
-        if let (Some(spares), Some(returns)) = (self.spares.remove(lane), self.returns.get_mut(lane)) {
-            returns.extend(spares);
-        }
-    }
-
-    fn forget_given_up(&mut self, lane: &Lane, turn: Turn) {
-        if let Some(returns) = self.returns.get_mut(lane) {
-            returns.retain(|other| *other != turn);
-        }
-        if let Some(spares) = self.spares.get_mut(lane) {
-            spares.remove(&turn);
-            if spares.is_empty() {
-                self.spares.remove(lane);
-            }
         }
     }
 }
@@ -209,44 +175,59 @@ impl<S: Source> Queue<S> {
         }
     }
 
-    /// The server did not take a turn back, because it has granted a later one to somebody. That may be
-    /// somebody here, whose answer came only after this turn was offered back. Then those behind move up,
-    /// and it is the last turn that is to be returned. If it is somebody in another process, who has been
-    /// told its time already, the turn is spare until it lapses. True if another is to be returned.
+    /// The server did not take a turn back, because it has granted a later one to somebody. If that is
+    /// somebody here, whose answer came only after this turn was offered back, those behind move up, and it is
+    /// the last turn that is to be returned. False if it is somebody in another process, who has been told its
+    /// time already.
     fn keep(self: &Arc<Self>, lane: &Lane, turn: Turn) -> bool {
         let (now, number) = (Instant::now(), self.next_number.fetch_add(1, Ordering::Relaxed));
         let mut state = locked(&self.state);
         state.advance(lane, now);
-        if turn.due <= now {
-            return false;
+        let last = (turn.due > now).then(|| self.move_up(&mut state, lane, Turn { number, ..turn }));
+        let Some(last) = last.flatten() else { return false };
+        state.given_up.put(lane, last);
+        true
+    }
+
+    /// A turn that could not be given back is there for newcomers until it is due; then it lapses.
+    fn spare(self: &Arc<Self>, lane: &Lane, turn: Turn) {
+        if turn.due <= Instant::now() {
+            return;
         }
-        let turn = Turn { number, ..turn };
-        if let Some(last) = self.move_up(&mut state, lane, turn) {
-            state.returns.entry(lane.clone()).or_default().push(last);
-            return true;
-        }
-        state.spares.entry(lane.clone()).or_default().insert(turn);
+        locked(&self.state).given_up.spare(lane, turn);
         let (queue, lane) = (Arc::clone(self), lane.clone());
         tokio::spawn(async move {
             sleep_until(turn.due).await;
-            locked(&queue.state).forget_given_up(&lane, turn);
+            locked(&queue.state).given_up.forget(&lane, turn);
         });
-        false
     }
 
     /// For a newcomer who would be refused: a turn that was given up and is still here, on its way back to
     /// the server or spare. Those who wait move up if it comes before theirs, and the newcomer has the last.
-    pub(super) fn take_given_up(self: &Arc<Self>, lane: &Lane, max_wait: Duration) -> Option<Turn> {
+    /// It was told before this caller came, so the server is asked whether a hold has moved it since; then the
+    /// refusal stands.
+    pub(super) async fn take_given_up(
+        self: &Arc<Self>,
+        lane: &Lane,
+        max_wait: Duration,
+        terms: Terms,
+    ) -> Option<Turn> {
+        let turn = self.take(lane, max_wait)?;
+        let moved = ask_turn(&self.gate, lane.key(), turn.told, terms.deadline).await;
+        moved.is_ok_and(|left| left.is_zero()).then_some(turn)
+    }
+
+    fn take(self: &Arc<Self>, lane: &Lane, max_wait: Duration) -> Option<Turn> {
         let now = Instant::now();
         let mut state = locked(&self.state);
         state.advance(lane, now);
-        let turn = state.given_up(lane).filter(|turn| turn.due > now).min()?;
+        let turn = state.given_up.first(lane, now)?;
         let last = state.lanes.get(lane).and_then(|in_lane| in_lane.turns.last());
         let due = last.map_or(turn.due, |last| last.max(turn.due));
         if due.saturating_duration_since(now) > max_wait {
             return None;
         }
-        state.forget_given_up(lane, turn);
+        state.given_up.forget(lane, turn);
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let turn = Turn { number, ..turn };
         let Some(last) = self.move_up(&mut state, lane, turn) else { return Some(turn) };
@@ -267,13 +248,9 @@ impl<S: Source> Queue<S> {
     /// Returns are sent the latest turn first: the server takes a turn back only when nobody stands behind
     /// it, and when several leave at once they stand behind each other.
     fn offer_back(self: &Arc<Self>, waiter: &Waiting<'_, S>, turn: Turn) {
-        let mut state = locked(&self.state);
-        if let Some(returns) = state.returns.get_mut(&waiter.lane) {
-            returns.push(turn);
+        if !locked(&self.state).given_up.put(&waiter.lane, turn) {
             return;
         }
-        state.returns.insert(waiter.lane.clone(), vec![turn]);
-        drop(state);
         let mut returning = Returning {
             queue: Arc::clone(self),
             lane: waiter.lane.clone(),
@@ -296,10 +273,11 @@ impl<S: Source> Returning<S> {
     /// Returns the latest turns; false when there was none left. They are sent behind each other without
     /// waiting for the answers, so that a long way to the server does not let the rest of them lapse.
     async fn some(&mut self) -> bool {
-        let turns = self.latest();
-        if turns.is_empty() {
+        let latest = locked(&self.queue.state).given_up.latest(&self.lane);
+        let Some(turns) = latest else {
+            self.done = true;
             return false;
-        }
+        };
         let (asked, kept) = (Instant::now(), AtomicBool::new(false));
         let returned = turns.into_iter().map(|turn| Box::pin(self.give_back(turn, &kept)));
         in_order(returned.collect()).await;
@@ -312,31 +290,30 @@ impl<S: Source> Returning<S> {
     }
 
     async fn give_back(&self, turn: Turn, kept: &AtomicBool) {
-        if turn.due <= Instant::now() {
-            return;
-        }
-        match self.give_up(turn).await {
+        let Some(act_at) = turn.act_at.filter(|_| turn.due > Instant::now()) else { return };
+        let outcome = match self.taken_back(act_at).await {
+            Ok(false) if self.queue.keep(&self.lane, turn) => return kept.store(true, Ordering::Relaxed),
+            Ok(false) if self.terms.heed_holds => self.taken_back_moved(turn, act_at).await,
+            outcome => outcome,
+        };
+        match outcome {
             Ok(true) => {
                 event!(debug, "a turn was given back");
-                locked(&self.queue.state).retry_spares(&self.lane);
+                locked(&self.queue.state).given_up.retry_spares(&self.lane);
             }
-            Ok(false) if self.queue.keep(&self.lane, turn) => kept.store(true, Ordering::Relaxed),
-            Ok(false) => event!(debug, "a turn lapses: somebody else stands behind it"),
+            Ok(false) => self.queue.spare(&self.lane, turn),
             Err(error) => event!(debug, "a turn lapses", error = error),
         }
     }
 
-    /// Whether the server took the turn back. It knows a turn by its act; if a hold that was set since
-    /// has moved that, others seem to stand behind it.
-    async fn give_up(&self, turn: Turn) -> Result<bool> {
-        let Some(act_at) = turn.act_at else { return Ok(false) };
-        if self.taken_back(act_at).await? {
-            return Ok(true);
-        }
-        let moved = if self.terms.heed_holds { self.moved_by(turn).await? } else { Duration::ZERO };
+    /// The server knows a turn by its act. If a hold that was set since has moved that, others seem to stand
+    /// behind it.
+    async fn taken_back_moved(&self, turn: Turn, act_at: SystemTime) -> Result<bool> {
+        let moved = self.moved_by(turn).await?;
         Ok(!moved.is_zero() && self.taken_back(act_at + moved).await?)
     }
 
+    /// Whether the server took the turn back.
     async fn taken_back(&self, act_at: SystemTime) -> Result<bool> {
         let command = command::ratelimit_give_up_at(self.lane.key(), self.lane.limits(), act_at);
         let reply: LimitReply = ask(&self.queue.gate, command, self.terms.deadline).await?;
@@ -351,42 +328,13 @@ impl<S: Source> Returning<S> {
         let held = if moved.is_zero() { moved } else { ask(Instant::now()).await? };
         Ok(if moved > held { moved } else { Duration::ZERO })
     }
-
-    /// The latest turns that are to go back, up to a number, the very latest first.
-    fn latest(&mut self) -> Vec<Turn> {
-        let mut state = locked(&self.queue.state);
-        let Some(returns) = state.returns.get_mut(&self.lane) else { return Vec::new() };
-        returns.sort_unstable_by_key(|turn| turn.act_at);
-        let rest = returns.len().saturating_sub(TOGETHER);
-        let latest: Vec<Turn> = returns.drain(rest..).rev().collect();
-        if latest.is_empty() {
-            state.returns.remove(&self.lane);
-            self.done = true;
-        }
-        latest
-    }
-}
-
-/// Polls them all, always the first of them first, until the last has ended.
-async fn in_order<F: Future<Output = ()> + Unpin>(futures: Vec<F>) {
-    let mut futures: Vec<Option<F>> = futures.into_iter().map(Some).collect();
-    poll_fn(|cx| {
-        for place in &mut futures {
-            if place.as_mut().is_some_and(|future| Pin::new(future).poll(cx).is_ready()) {
-                *place = None;
-            }
-        }
-        futures.retain(Option::is_some);
-        if futures.is_empty() { Poll::Ready(()) } else { Poll::Pending }
-    })
-    .await;
 }
 
 impl<S: Source> Drop for Returning<S> {
     fn drop(&mut self) {
         // The runtime ended before the work: those who come later start another task, on theirs.
         if !self.done {
-            locked(&self.queue.state).returns.remove(&self.lane);
+            locked(&self.queue.state).given_up.abandon(&self.lane);
         }
     }
 }

@@ -117,6 +117,21 @@ async fn a_turn_behind_a_hold_is_not_taken_for_one_that_it_moved() {
     assert_eq!((times(ours).await, times(theirs).await), (vec![], vec![7000]));
 }
 
+/// A turn that another process keeps from going back is still there when a hold is set.
+#[tokio::test(start_paused = true)]
+async fn no_newcomer_gets_a_turn_that_was_given_up_and_then_held() {
+    let (server, start) = (FakeServer::new(), Instant::now());
+    let careless = limiter(&server).max_wait(ms(3000));
+    let ours = queue(&careless, start, 3).await; // at 0, 1 and 2 s
+    let theirs = queue(&limiter(&server), start, 1).await; // at 3 s
+    ours[2].abort();
+    sleep(ms(1)).await;
+    assert_eq!(server.returns(), ["RETURN 0 AT 2000"], "it is spare");
+    limiter(&server).hold("k", ms(9000)).await.unwrap();
+    assert_eq!(careless.acquire("k").await.unwrap().retry_after(), Some(ms(9999)), "13 s less 3 s");
+    assert_eq!((times(ours).await, times(theirs).await), (vec![0, 1000], vec![3000]));
+}
+
 #[tokio::test(start_paused = true)]
 async fn without_a_server_to_ask_the_choice_for_an_outage_counts() {
     for (outage, passes) in [(Outage::Closed, false), (Outage::Open, true), (Outage::local(1), true)] {
