@@ -43,7 +43,7 @@ async fn half_a_head_is_not_waited_for_for_ever(kind: Kind) {
         assert!(ended.is_ok(), "the connection stays");
     }
     assert_eq!(proxy.get("/at/after").await.status(), 200);
-    let _half = half_heads(&proxy, 500).await;
+    let _half = half_heads(&proxy, 50).await;
     proxy.terminate();
     assert_eq!(proxy.ended().await, Some(0), "nothing was cut off that had begun");
 }
@@ -53,7 +53,7 @@ async fn stopping_takes_no_longer_than_it_may(kind: Kind) {
     let words = "--rate 100/1s --deadline 10s --header-timeout 1h --grace 300ms";
     let mut proxy = Proxy::start(&server.url(), &upstream.url(), words).await;
     let mut monitor = Monitor::start(&server).await;
-    let _half = half_heads(&proxy, 100).await;
+    let _half = half_heads(&proxy, 20).await;
     let never = tokio::spawn(proxy.request("/never").send());
     monitor.next("RATELIMIT.ACQUIRE").await;
     proxy.terminate();
