@@ -51,12 +51,12 @@ impl Rdb {
     }
 
     /// Whether this is a payload that a client has brought, by RESTORE or MIGRATE, and no file and no stream of the
-    /// primary's.
+    /// primary's: a read-only replica is sent nothing by anybody else.
     pub(crate) fn is_a_clients(&self) -> bool {
         // SAFETY: the file is open while the callback runs, and its context lives as long.
         let flags =
             unsafe { call!(RedisModule_GetContextFlags(call!(RedisModule_GetContextFromIO(self.raw)))) };
-        flags as u32 & raw::REDISMODULE_CTX_FLAGS_LOADING == 0
+        flags as u32 & (raw::REDISMODULE_CTX_FLAGS_LOADING | raw::REDISMODULE_CTX_FLAGS_READONLY) == 0
     }
 
     fn is_whole(&self) -> bool {

@@ -29,7 +29,7 @@ pub const MAX_DEBT_MS: NumberSetting =
 pub const MAX_WAITERS: NumberSetting =
     NumberSetting { name: c"max-waiters", default: 1_000, min: 0, max: 1_000_000 };
 
-/// How many clients may wait for locks in all. A bound on memory: the server counts 36 to 38 KB for each.
+/// How many clients may wait for locks in all. A bound on memory: the server counts 35 to 38 KB for each.
 pub const MAX_WAITERS_TOTAL: NumberSetting =
     NumberSetting { name: c"max-waiters-total", default: 4_000, min: 0, max: 1_000_000 };
 
