@@ -27,7 +27,7 @@ fn fence(server: &Server) -> Option<i64> {
 }
 
 fn waiters(server: &Server) -> i64 {
-    field(server, "waiters").map_or(0, |waiters| waiters.int())
+    field(server, "waiting").map_or(0, |waiting| waiting.int())
 }
 
 /// What LOCK.INFO tells under this name; nothing if the lock is free.
