@@ -62,7 +62,7 @@ fn main() {
         let (lists, _) = flush(&server, "BLPOP k* 0", "PING k*", false);
         println!(
             "| {:<13} | {mutex:>6.0} | {semaphore:>7.0} | {ratio:>5.2} | {:>13.0} | {:>17.0} | {:>14.0} |",
-            version(&server),
+            server.version(),
             micros(locks),
             micros(granted),
             micros(lists),
@@ -129,14 +129,4 @@ fn flush(server: &Server, waits: &str, prepared: &str, granted: bool) -> (Durati
 
 fn micros(time: Duration) -> f64 {
     time.as_secs_f64() * 1e6
-}
-
-/// `Redis 8.2.3`
-fn version(server: &Server) -> String {
-    let info = server.connect().ask("INFO server");
-    let field = |name| info.text().lines().find_map(|line| line.strip_prefix(name));
-    match field("valkey_version:") {
-        Some(version) => format!("Valkey {version}"),
-        None => format!("Redis {}", field("redis_version:").unwrap()),
-    }
 }

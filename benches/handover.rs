@@ -47,7 +47,7 @@ fn main() {
         let (_, crowded) = hand_overs(&server, CROWD);
         println!(
             "| {:<13} | {:>11.1} | {:>6.1} | {:>15.1} | {:>6.1} | {:>17.1} | {:>6.1} |",
-            version(&server),
+            server.version(),
             pings.median(),
             pings.p99(),
             alone.median(),
@@ -122,16 +122,6 @@ impl Times {
         let mut sorted = self.0.clone();
         sorted.sort_unstable();
         sorted[(sorted.len() * percent).div_ceil(100) - 1].as_secs_f64() * 1e6
-    }
-}
-
-/// `Redis 8.2.3`
-fn version(server: &Server) -> String {
-    let info = server.connect().ask("INFO server");
-    let field = |name| info.text().lines().find_map(|line| line.strip_prefix(name));
-    match field("valkey_version:") {
-        Some(version) => format!("Valkey {version}"),
-        None => format!("Redis {}", field("redis_version:").unwrap()),
     }
 }
 

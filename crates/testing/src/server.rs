@@ -220,6 +220,17 @@ impl Server {
         self.setup.kind
     }
 
+    /// What it says that it is: `Redis 8.2.3`. For a program that was named by its path, no [`Kind`] knows that.
+    #[must_use]
+    pub fn version(&self) -> String {
+        let info = self.ask("INFO server");
+        let field = |name| info.text().lines().find_map(|line| line.strip_prefix(name));
+        match field("valkey_version:") {
+            Some(version) => format!("Valkey {version}"),
+            None => format!("Redis {}", field("redis_version:").unwrap_or("of no version")),
+        }
+    }
+
     /// The id of its process.
     #[track_caller]
     pub fn pid(&self) -> u32 {
