@@ -12,6 +12,9 @@ use crate::server::Timer;
 /// How long a round may take at a time; then the server goes on with its clients, and the round after that.
 pub(super) const SLICE: Duration = Duration::from_millis(1);
 
+/// How soon to look again while clients are paused, in ms.
+pub(super) const PAUSED_MS: u64 = 10;
+
 /// Has a key looked at as soon as what is running now is over, if anybody waits for it.
 pub(super) fn look_soon(db: i32, key: &[u8]) {
     if !queue::is_empty() {
@@ -39,8 +42,13 @@ static IS_SET: AtomicBool = AtomicBool::new(false);
 
 /// Sets the timer, if there is anything to look at and it is not set.
 pub(super) fn start() {
+    start_in(0);
+}
+
+/// The same, for so many ms from now.
+pub(super) fn start_in(ms: u64) {
     if with_state(|state| state.is_due()) && !IS_SET.swap(true, Ordering::Relaxed) {
-        Timer::set(0, Round);
+        Timer::set(ms, Round);
     }
 }
 

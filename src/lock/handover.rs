@@ -10,15 +10,12 @@ use std::time::{Duration, Instant};
 use sluice_core::grammar::error::CommandError;
 use sluice_core::lock::queue::LockName;
 
-use super::due::{self, SLICE};
+use super::due::{self, PAUSED_MS, SLICE};
 use super::key::LockKey;
 use super::queue::{self, Ended, with_state};
 use super::{alarms, stall};
 use crate::counters;
 use crate::server::{Access, Arg, Context, OwnedArg, WaitId, is_still_permitted, wake};
-
-/// How soon to look again while clients are paused, in ms.
-const PAUSED_MS: u64 = 10;
 
 /// How soon to look again where the server would refuse a client's write, in ms.
 const REFUSED_MS: u64 = 100;

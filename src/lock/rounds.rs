@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::due::{self, Round, SLICE};
+use super::due::{self, PAUSED_MS, Round, SLICE};
 use super::queue::with_state;
 use super::{handover, stall};
 use crate::server::{Context, Guarded, Token};
@@ -31,6 +31,10 @@ impl Token for Round {
 fn go(ctx: &Context<'_>) {
     let began = Instant::now();
     with_state(|state| state.nothing_runs());
+    if ctx.is_paused() {
+        // Nobody can be granted anything: one timer for all of them, not one for each.
+        return due::start_in(PAUSED_MS);
+    }
     // Not those that become due by this.
     for _ in 0..with_state(|state| state.count_due()) {
         let Some(lock) = with_state(|state| state.next_due()) else { break };
