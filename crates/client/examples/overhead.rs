@@ -6,7 +6,8 @@
 //! ```
 //!
 //! They take turns in small batches, by one task and by 64 at once, so that what disturbs one disturbs all; the
-//! figure is the ratio of the medians.
+//! figure is the ratio of the medians. Then one hot key, for which 64 tasks call over and over: each call a command
+//! of its own, calls that are joined, and calls for which tokens are taken ahead.
 
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,9 @@ type Result<T = ()> = std::result::Result<T, Box<dyn std::error::Error + Send + 
 const BATCHES: usize = 600;
 const CALLS: u32 = 64;
 const LIMIT: Limit = Limit::per_second(1_000_000).burst(1_000_000);
+const HOT: Limit = Limit::per_second(100_000_000);
+const ROUNDS: usize = 60;
+const CALLS_A_TASK: u32 = 200;
 
 /// What is compared.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +86,67 @@ impl Bench {
     }
 }
 
+/// How a hot key is called.
+#[derive(Debug, Clone, Copy)]
+enum Hot {
+    Plain,
+    Joined,
+    Ahead,
+}
+
+impl Bench {
+    async fn hot_call(&mut self, hot: Hot, ahead: &Limiter) -> Result<bool> {
+        Ok(match hot {
+            Hot::Plain => self.connection.ratelimit_acquire("hot", HOT).await?.is_granted(),
+            Hot::Joined => self.limiter.try_acquire("hot").await?.is_granted(),
+            Hot::Ahead => ahead.try_acquire("hot:ahead").await?.is_granted(),
+        })
+    }
+
+    /// Calls a second.
+    async fn hot_round(&self, hot: Hot, ahead: &Limiter) -> Result<f64> {
+        let start = Instant::now();
+        let mut running = JoinSet::new();
+        for _ in 0..CALLS {
+            let (mut bench, ahead) = (self.clone(), ahead.clone());
+            running.spawn(async move {
+                for _ in 0..CALLS_A_TASK {
+                    assert!(bench.hot_call(hot, &ahead).await?, "the limit is to be out of reach");
+                }
+                Ok::<_, Box<dyn std::error::Error + Send + Sync>>(())
+            });
+        }
+        while let Some(done) = running.join_next().await {
+            done??;
+        }
+        Ok(f64::from(CALLS * CALLS_A_TASK) / start.elapsed().as_secs_f64())
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or_default()
+}
+
+#[allow(clippy::print_stdout, reason = "it is what it is for")]
+async fn hot_key(mut bench: Bench) -> Result {
+    bench.limiter = bench.limiter.with(HOT);
+    let ahead = bench.limiter.clone().ahead(Duration::from_millis(100));
+    let ways = [Hot::Plain, Hot::Joined, Hot::Ahead];
+    let mut speeds = [const { Vec::new() }; 3];
+    for _ in 0..ROUNDS {
+        for (hot, speeds) in ways.iter().zip(&mut speeds) {
+            speeds.push(bench.hot_round(*hot, &ahead).await?);
+        }
+    }
+    let speeds = speeds.map(median);
+    println!("one hot key, {CALLS} tasks:");
+    for (name, speed) in ["a command a call", "joined", "taken ahead, 100 ms"].iter().zip(speeds) {
+        println!("  {name:30} {speed:9.0} calls/s: {:.1}", speed / speeds[0]);
+    }
+    Ok(())
+}
+
 #[tokio::main(flavor = "current_thread")]
 #[allow(clippy::print_stdout, reason = "it is what it is for")]
 async fn main() -> Result {
@@ -93,13 +158,10 @@ async fn main() -> Result {
         let mut times = [const { Vec::new() }; WAYS.len()];
         for _ in 0..BATCHES {
             for (way, times) in WAYS.iter().zip(&mut times) {
-                times.push(bench.batch(*way, tasks).await?);
+                times.push(bench.batch(*way, tasks).await?.as_secs_f64() * 1e6);
             }
         }
-        let medians = times.map(|mut times| {
-            times.sort_unstable();
-            times.get(times.len() / 2).copied().unwrap_or_default().as_secs_f64() * 1e6
-        });
+        let medians = times.map(median);
         let [hand, connection, try_acquire, hand_waiting, acquire] = medians;
         println!("{tasks} at once:");
         for (name, time, hand) in [
@@ -110,5 +172,5 @@ async fn main() -> Result {
             println!("  {name:30} {time:7.2} us a call, by hand {hand:7.2} us: {:.3}", time / hand);
         }
     }
-    Ok(())
+    hot_key(bench).await
 }

@@ -166,6 +166,18 @@ impl Decision {
         }
     }
 
+    /// What was granted is used up by others: a refusal until that time.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn denied(self, retry_after: Duration) -> Self {
+        match self {
+            Self::Granted { remaining, burst, reset, index, .. }
+            | Self::Denied { remaining, burst, reset, index, .. } => {
+                Self::Denied { retry_after, remaining, burst, reset, index }
+            }
+            other => other,
+        }
+    }
+
     /// The same decision when a granted wait is over, `time` after the answer.
     #[cfg(feature = "tokio")]
     pub(crate) fn acted(self, time: Duration) -> Self {

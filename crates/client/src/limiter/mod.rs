@@ -13,14 +13,21 @@
 //! | `given_up` | turns that were given up: on their way back, or spare |
 //! | `in_order` | several futures at once, begun in an order |
 //! | `queue` | the turns of all keys, their wake-ups, and what is offered back |
+//! | `crowds` | those who ask for one key at once, asked for together, and the tasks that ask |
+//! | `crowd` | who of them asks, who waits, who is told what: pure, time is a parameter |
+//! | `shares` | one answer for several calls: what each is told |
+//! | `ahead` | tokens taken ahead for calls that will come: pure, time is a parameter |
 //! | `outage` | the choice when the server is out of reach |
 //! | `local` | the module's decisions, made in this process |
 //! | `refusals` | refusals that are known already |
 //! | `locked` | a mutex, whatever has panicked |
 
+mod ahead;
 mod ask;
 mod breaker;
 mod calls;
+mod crowd;
+mod crowds;
 mod gate;
 mod given_up;
 mod in_order;
@@ -30,6 +37,7 @@ mod locked;
 mod outage;
 mod queue;
 mod refusals;
+mod shares;
 mod turns;
 
 pub use calls::Limiter;

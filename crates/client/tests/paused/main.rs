@@ -11,7 +11,9 @@
     reason = "a test that cannot go on has to stop, and say where"
 )]
 
+mod ahead;
 mod holds;
+mod joining;
 mod leases;
 mod outage;
 mod server;
