@@ -85,10 +85,10 @@ struct Shut {
     refusal: Decision,
 }
 
-/// How many calls come in a lap.
+/// How many calls come in a lap. It is brought up to date by each call.
 #[derive(Debug, Default)]
 struct Demand {
-    lap_began: Option<Instant>,
+    lap_ends: Option<Instant>,
     this_lap: u64,
     lap_before: u64,
 }
@@ -106,8 +106,7 @@ pub(super) enum Found {
 impl Ahead {
     /// Whether there is nothing to remember.
     pub(super) fn is_over(&self, now: Instant, plan: &Plan) -> bool {
-        let Demand { lap_began, .. } = self.demand;
-        lap_began.is_none_or(|began| now.saturating_duration_since(began) > plan.hold)
+        self.demand.lap_ends.is_none_or(|end| now.saturating_duration_since(end) > plan.hold)
             && self.shut.is_none_or(|shut| shut.until <= now)
     }
 
@@ -119,27 +118,19 @@ impl Ahead {
         }
         match self.refuse(now) {
             Some(refusal) => Found::Told(refusal),
-            None if self.demand.of_a_lap(now, plan.lap()) < FEW => Found::Few,
+            None if self.demand.lap_before < FEW => Found::Few,
             None => Found::Nothing,
         }
     }
 
     /// How many to ask for beyond those who wait: none while enough are held or nobody is to ask.
     pub(super) fn wanted(&self, now: Instant, plan: &Plan) -> u64 {
-        let enough = self.enough(now, plan);
-        let shut = self.shut.map(|shut| shut.until).max(self.none_until).is_some_and(|until| until > now);
-        if shut || self.held.saturating_mul(2) >= enough { 0 } else { enough }
-    }
-
-    /// The demand of a lap less its square root, which is how far chance carries it.
-    fn enough(&self, now: Instant, plan: &Plan) -> u64 {
-        let demand = self.demand.of_a_lap(now, plan.lap());
-        if demand < FEW {
+        let enough = enough(self.demand.lap_before).min(plan.most);
+        if self.held.saturating_mul(2) >= enough {
             return 0;
         }
-        let root = demand.isqrt();
-        let root = if root.saturating_mul(root) < demand { root.saturating_add(1) } else { root };
-        demand.saturating_sub(root).min(plan.most)
+        let shut = self.shut.map(|shut| shut.until).max(self.none_until);
+        if shut.is_some_and(|until| until > now) { 0 } else { enough }
     }
 
     /// An answer came to a question that was asked then, for so many tokens; so many of what was granted are left
@@ -181,8 +172,8 @@ impl Ahead {
             if lot.until > now && lot.tokens > 0 {
                 lot.tokens -= 1;
                 self.held = self.held.saturating_sub(1);
-                let (at, shares) = self.told?;
-                return Some(shares.grant(self.held, now.saturating_duration_since(at)));
+                let (at, shares) = self.told.as_ref()?;
+                return Some(shares.grant(self.held, now.saturating_duration_since(*at)));
             }
             self.held = self.held.saturating_sub(lot.tokens);
             self.lots.pop_front();
@@ -219,32 +210,29 @@ pub(super) struct Answered {
 }
 
 impl Demand {
+    /// A call comes now.
     fn count(&mut self, now: Instant, lap: Duration) {
-        match self.laps_since(now, lap) {
-            Some(0) => {}
-            laps => {
-                self.lap_before = if laps == Some(1) { self.this_lap } else { 0 };
-                self.this_lap = 0;
-                self.lap_began = match (laps, self.lap_began) {
-                    (Some(1), Some(began)) => Some(began + lap),
-                    _ => Some(now),
-                };
-            }
+        if self.lap_ends.is_none_or(|end| now >= end) {
+            self.begin(now, lap);
         }
         self.this_lap = self.this_lap.saturating_add(1);
     }
 
-    /// Calls in the last whole lap, or in this one if those are more.
-    fn of_a_lap(&self, now: Instant, lap: Duration) -> u64 {
-        match self.laps_since(now, lap) {
-            Some(0) => self.lap_before,
-            Some(1) => self.this_lap,
-            _ => 0,
-        }
+    /// The next lap, or the first after a pause, before which nothing came.
+    fn begin(&mut self, now: Instant, lap: Duration) {
+        let next = self.lap_ends.map(|end| end + lap).filter(|end| now < *end);
+        self.lap_before = if next.is_some() { self.this_lap } else { 0 };
+        self.this_lap = 0;
+        self.lap_ends = next.or(Some(now + lap));
     }
+}
 
-    fn laps_since(&self, now: Instant, lap: Duration) -> Option<u128> {
-        let began = self.lap_began?;
-        now.saturating_duration_since(began).as_nanos().checked_div(lap.as_nanos())
+/// How many are enough for a lap: what came in the one before less its square root, which is how far chance
+/// carries it; none of a few.
+fn enough(demand: u64) -> u64 {
+    if demand < FEW {
+        return 0;
     }
+    let root = demand.isqrt();
+    demand.saturating_sub(if root * root < demand { root + 1 } else { root })
 }

@@ -276,7 +276,7 @@ impl<S: Source> Limiter<S> {
             return Ok(refusal);
         }
         let asked = Instant::now();
-        match self.take(key.as_ref()).await {
+        match self.take(key.as_ref(), asked).await {
             Ok(decision) => {
                 self.remember(key.as_ref(), asked, decision);
                 Ok(decision)
@@ -285,9 +285,10 @@ impl<S: Source> Limiter<S> {
         }
     }
 
-    async fn take(&self, key: &[u8]) -> Result<Decision> {
+    async fn take(&self, key: &[u8], now: Instant) -> Result<Decision> {
         if Shares::are_possible(&self.limits) {
-            return self.shared.crowds.acquire(key, &self.limits, self.plan, self.terms.deadline).await;
+            let crowds = &self.shared.crowds;
+            return crowds.acquire(key, &self.limits, self.plan, now, self.terms.deadline).await;
         }
         let reply: LimitReply = self.ask(command::ratelimit_acquire(key, self.limits)).await?;
         Ok(reply.decision())

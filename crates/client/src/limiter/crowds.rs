@@ -94,10 +94,10 @@ impl<S: Source> Crowds<S> {
         key: &[u8],
         limits: &Limits,
         plan: Option<Plan>,
+        came: Instant,
         deadline: Duration,
     ) -> Result<Decision> {
         let which = Which { key, limits, plan };
-        let came = Instant::now();
         let mut now = came;
         loop {
             let (entry, called) = self.arrive(which, now);

@@ -77,10 +77,18 @@ impl Shares {
 
 /// The time less that in which so many tokens come, in whole ms, rounded up.
 fn less_tokens(time: Duration, tokens: u64, limit: &Limit) -> Duration {
+    if tokens == 0 {
+        return time;
+    }
     let count = u128::from(limit.count());
     let less = limit.period().as_millis().saturating_mul(u128::from(tokens));
-    let left = time.as_millis().saturating_mul(count).saturating_sub(less).div_ceil(count);
-    Duration::from_millis(u64::try_from(left).unwrap_or(u64::MAX))
+    let left = time.as_millis().saturating_mul(count).saturating_sub(less);
+    // Most fit into 64 bits, which divide in a fraction of the time.
+    let ms = match u64::try_from(left) {
+        Ok(left) => left.div_ceil(limit.count()),
+        Err(_) => u64::try_from(left.div_ceil(count)).unwrap_or(u64::MAX),
+    };
+    Duration::from_millis(ms)
 }
 
 #[cfg(test)]
