@@ -9,6 +9,7 @@
 )]
 
 #[cfg(feature = "cluster")]
+mod busy;
 mod cluster;
 mod commands;
 #[cfg(all(feature = "cluster", feature = "sentinel"))]
