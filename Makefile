@@ -15,7 +15,7 @@ CORE_SECONDS ?= 30
 skip_others = $(foreach other,$(filter-out $(SERVER),redis_7_0 redis_8_2 valkey_8_1 valkey_9_1),--skip ::$(other))
 
 .DEFAULT_GOAL := help
-.PHONY: audit bench bench-client bench-crowds bench-docs bench-handover bench-instructions bench-smoke build chaos clean fixtures fuzz fuzz-core fuzz-wire help lint memcheck run soak test test-clients test-one
+.PHONY: audit bench bench-client bench-crowds bench-docs bench-handover bench-instructions bench-smoke build chaos chaos-client clean fixtures fuzz fuzz-core fuzz-wire help lint memcheck run soak test test-clients test-one
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -72,6 +72,9 @@ chaos: ## servers crash, fail over, move slots, change their clocks: is what cli
 	@scripts/servers
 	cargo build --release --locked
 	cargo run --profile checked --locked -p sluice-chaos
+
+chaos-client: ## processes on the Rust client, networks and servers that fail: is what they did right? (SECONDS=600)
+	@$(MAKE) --no-print-directory chaos ONLY=client SECONDS=$(or $(SECONDS),600)
 
 # Nothing that is there is written again.
 fixtures: ## writes the files of tests/fixtures/NAME from its commands.txt (tests/fixtures/README.md)

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `history/` | the checks: what clients were told, and what that may be. Pure; their tests feed them false histories |
 //! | `load/` | the clients, and what they remember |
+//! | `process/` | the processes that stand on the Rust client: this program, started once more |
 //! | `scenario/` | what is broken, one file each |
 
 #![allow(
@@ -20,6 +21,7 @@ mod history;
 mod load;
 mod now;
 mod options;
+mod process;
 mod scenario;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -31,7 +33,7 @@ use std::time::Instant;
 use clap::Parser;
 use sluice_testing::Kind;
 
-use options::{Options, name};
+use options::{Command, Options, name};
 use scenario::{Cell, Outcome, Scenario};
 
 /// This many violations of a cell are told in full.
@@ -39,6 +41,10 @@ const TOLD: usize = 4;
 
 fn main() -> ExitCode {
     let options = Options::parse();
+    if let Some(Command::Process { url, seed }) = &options.command {
+        process::run(url, *seed);
+        return ExitCode::SUCCESS;
+    }
     let (seed, began) = (options.seed(), Instant::now());
     let queue = Mutex::new(options.cells().into_iter());
     let red = Mutex::new(0);

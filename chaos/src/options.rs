@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use clap::{Parser, ValueEnum};
+use clap::{Parser, Subcommand, ValueEnum};
 use sluice_testing::Kind;
 
 use crate::scenario::Scenario;
@@ -31,6 +31,17 @@ pub(crate) struct Options {
     #[arg(long, env = "JOBS", default_value_t = 2)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..))]
     jobs: u16,
+
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+}
+
+/// What this program is when it starts itself.
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// A process that stands on the Rust client, until its standard input ends
+    #[command(hide = true)]
+    Process { url: String, seed: u64 },
 }
 
 #[derive(Clone, Copy, ValueEnum)]

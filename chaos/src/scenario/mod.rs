@@ -1,5 +1,6 @@
 //! What is broken, and what has to be true all the same.
 
+mod client;
 mod cluster;
 mod durability;
 mod exclusion;
@@ -30,6 +31,8 @@ pub(crate) enum Scenario {
     Failover,
     /// Three primaries with a replica each
     Cluster,
+    /// Three processes on the Rust client, behind a network that fails
+    Client,
 }
 
 impl Scenario {
@@ -41,6 +44,7 @@ impl Scenario {
             Self::Limits => limits::run(cell),
             Self::Failover => failover::run(cell),
             Self::Cluster => cluster::run(cell),
+            Self::Client => client::run(cell),
         }
     }
 
@@ -48,7 +52,7 @@ impl Scenario {
     pub(crate) fn parts(self) -> u32 {
         match self {
             Self::Durability | Self::Exclusion | Self::Limits => 3,
-            Self::Failover => 4,
+            Self::Failover | Self::Client => 4,
             Self::Cluster => 5,
         }
     }
@@ -60,6 +64,7 @@ impl Scenario {
             Self::Limits => "limits",
             Self::Failover => "failover",
             Self::Cluster => "cluster",
+            Self::Client => "client",
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 
 use super::attempt::{Attempt, conclude, nothing_sent};
 use super::claimant::Claimant;
+use super::listen::{Heard, Who, listen};
 use super::seats::{Place, Seat};
 use super::server::Server;
 use super::wait::Wait;
@@ -189,6 +190,18 @@ impl<K: Connect> Lock<K> {
 
     /// Waits in the server, for all who wait here.
     async fn wait(&self, mut seat: Seat<K>, end: Option<Instant>) -> Result<Attempt<K>> {
+        loop {
+            match self.wait_once(seat, end).await? {
+                Waited::Done(attempt) => return Ok(attempt),
+                Waited::Lost(_) if end.is_some_and(|end| end <= Instant::now()) => {
+                    return Ok(self.held().await);
+                }
+                Waited::Lost(again) => seat = again,
+            }
+        }
+    }
+
+    async fn wait_once(&self, mut seat: Seat<K>, end: Option<Instant>) -> Result<Waited<K>> {
         let claimant = self.claimant();
         let deadline = claimant.server.deadline;
         let connection = match seat.connection.take() {
@@ -203,12 +216,16 @@ impl<K: Connect> Lock<K> {
         // Zero has no limit for the server.
         let block = end
             .map_or(Duration::ZERO, |end| end.saturating_duration_since(sent).max(Duration::from_millis(1)));
+        let who = Who::of(&claimant);
         let wait = Wait::new(claimant, connection, seat, self.holders, block);
         // The server times the wait; only one that is gone is left here.
-        match before(end.map(|end| end + deadline), wait).await {
-            Some((claimant, reply)) => conclude(claimant, sent, reply.map_err(Error::from)).await,
-            None => Err(Error::TimedOut(block + deadline)),
-        }
+        let attempt = match before(end.map(|end| end + deadline), listen(wait, who)).await {
+            Some(Heard::Answered(claimant, reply)) => conclude(claimant, sent, reply.map_err(Error::from)),
+            Some(Heard::Unheard(claimant)) => conclude(claimant, sent, Err(Error::TimedOut(deadline))),
+            Some(Heard::Lost(seat)) => return Ok(Waited::Lost(seat)),
+            None => return Err(Error::TimedOut(block + deadline)),
+        };
+        attempt.await.map(Waited::Done)
     }
 
     /// What is said to one whose time is over before it was its turn to wait in the server.
@@ -228,6 +245,13 @@ impl<K: Connect> Lock<K> {
     fn claimant(&self) -> Claimant<K> {
         Claimant::new(&self.locks.server, &self.key, self.locks.label.as_deref(), self.ttl)
     }
+}
+
+/// What a wait in the server came to.
+enum Waited<K: Connect> {
+    Done(Attempt<K>),
+    /// The server knows nothing of it any more: another is begun, with the same seat.
+    Lost(Seat<K>),
 }
 
 /// What the future answers before the end, if there is one.

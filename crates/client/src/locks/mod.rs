@@ -8,6 +8,7 @@
 //! | `seats` | who of this process waits in the server, and who waits here |
 //! | `server` | the server as locks see it |
 //! | `wait` | waiting in the server, and giving the wait up |
+//! | `listen` | hearing of a wait although its connection hangs |
 //! | `lease` | until when a lock is held, as far as this process can know |
 //! | `guard` | a lock that is held |
 
@@ -15,6 +16,7 @@ mod attempt;
 mod claimant;
 mod guard;
 mod lease;
+mod listen;
 mod lock;
 mod seats;
 mod server;

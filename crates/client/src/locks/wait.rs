@@ -57,6 +57,13 @@ impl<K: Connect> Wait<K> {
     }
 }
 
+impl<K: Connect> Wait<K> {
+    /// Its connection hangs: it is closed, and nothing is said on it any more. `None` if the wait is over.
+    pub(super) fn hang_up(mut self) -> Option<(Claimant<K>, Seat<K>)> {
+        self.0.take().map(|UnderWay { claimant, seat, .. }| (claimant, seat))
+    }
+}
+
 impl<K: Connect> Future for Wait<K> {
     type Output = (Claimant<K>, RedisResult<LockReply>);
 

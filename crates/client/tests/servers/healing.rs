@@ -19,6 +19,8 @@ on_both_servers![
     a_connection_that_forwards_nothing_is_replaced,
     a_primary_that_is_demoted_is_left,
     an_idle_connection_that_was_closed_costs_nothing,
+    a_lock_granted_on_a_connection_that_hangs_is_had,
+    a_wait_that_the_server_has_forgotten_is_begun_anew,
 ];
 
 /// How long the server has for an answer here.
@@ -112,4 +114,50 @@ async fn an_idle_connection_that_was_closed_costs_nothing(kind: Kind) {
         network.cut();
         sleep(ms(50)).await;
     }
+}
+
+/// One who waits behind a network that then forgets its connections, and a holder who is not.
+struct Behind {
+    server: Server,
+    network: Proxy,
+    held: sluice_client::Guard,
+    waiter: tokio::task::JoinHandle<sluice_client::Guard>,
+}
+
+impl Behind {
+    async fn of(kind: Kind) -> Self {
+        let server = Server::start_tcp(kind);
+        let network = Proxy::to(server.port());
+        let lock = |url: &str| {
+            let locks = Locks::with_deadline(redis::Client::open(url).unwrap(), DEADLINE);
+            locks.lock("l").ttl(Duration::from_secs(60))
+        };
+        let held = lock(&server.url()).try_acquire().await.unwrap().acquired().unwrap();
+        let lock = lock(&network.url());
+        let waiter =
+            tokio::spawn(async move { lock.acquire(Duration::MAX).await.unwrap().acquired().unwrap() });
+        until("somebody waits", || server.ask("LOCK.INFO l").pairs()[1].1.int() == 1);
+        network.silence();
+        Self { server, network, held, waiter }
+    }
+}
+
+/// The lock is granted to it, and the answer goes nowhere. It would be held by nobody for a minute.
+async fn a_lock_granted_on_a_connection_that_hangs_is_had(kind: Kind) {
+    let Behind { server, held, waiter, network: _network } = Behind::of(kind).await;
+    assert!(held.release().await.unwrap());
+    let guard = tokio::time::timeout(Duration::from_secs(20), waiter).await.unwrap().unwrap();
+    assert!(guard.valid_for() > Duration::from_secs(30));
+    assert_eq!(server.ask("LOCK.INFO l").pairs()[0].1.array().len(), 1);
+    assert!(guard.release().await.unwrap());
+}
+
+/// The server closes its end, of which the client does not hear.
+async fn a_wait_that_the_server_has_forgotten_is_begun_anew(kind: Kind) {
+    let Behind { server, held, waiter, network: _network } = Behind::of(kind).await;
+    server.ask("CLIENT KILL TYPE normal SKIPME yes").int();
+    until("the wait is begun anew", || server.ask("LOCK.INFO l").pairs()[1].1.int() == 1);
+    assert!(held.release().await.unwrap());
+    let guard = tokio::time::timeout(Duration::from_secs(20), waiter).await.unwrap().unwrap();
+    assert!(guard.release().await.unwrap());
 }
