@@ -65,8 +65,8 @@ test-one: ## tests on servers by a word in their names, in seconds: TEST=returns
 	@cargo build --release --locked
 	cargo test --locked -p sluice-tests --test servers -- '$(TEST)' $(if $(SERVER),$(skip_others))
 
-test-clients: ## the programs of docs/clients.md in four languages, on the newest Redis and the newest Valkey
-	@scripts/need cc libclang pip redis-cli php
+test-clients: ## the programs of docs/clients/, 14 libraries in 6 languages, on the newest Redis and the newest Valkey
+	@scripts/need cc libclang pip redis-cli php go java
 	@scripts/servers
 	@scripts/clients
 	cargo build --release --locked

@@ -2,7 +2,7 @@
 
 use sluice_testing::{Kind, Server};
 
-use crate::language::Language;
+use crate::client::ALL;
 
 #[test]
 fn redis_8_2() {
@@ -15,19 +15,19 @@ fn valkey_9_1() {
 }
 
 fn info_tells_who_holds_a_lock(kind: Kind) {
-    for language in [Language::Python, Language::Node, Language::Php] {
+    for client in ALL.iter().filter(|client| client.has_info) {
         let server = Server::start_tcp(kind);
-        let ended = language.start("info", &server.url()).end();
-        assert!(ended.ok, "{language:?}: {ended:?}");
-        assert_eq!(ended.said(""), ["0 wait for it"], "{language:?}: {ended:?}");
+        let ended = client.start("info", &server.url()).end();
+        assert!(ended.ok, "{client:?}: {ended:?}");
+        assert_eq!(ended.said(""), ["0 wait for it"], "{client:?}: {ended:?}");
 
         for owner in ["first", "second"] {
             server.ask(&format!("LOCK.TRY lock:nightly {owner} PX 60000 HOLDERS 2")).ints();
         }
-        let ended = language.start("info", &server.url()).end();
-        assert!(ended.ok, "{language:?}: {ended:?}");
-        assert!(ended.said("held by first for another ")[0].ends_with(" ms"), "{language:?}: {ended:?}");
-        assert_eq!(ended.said("held by second for another ").len(), 1, "{language:?}: {ended:?}");
-        assert_eq!(ended.said("0 wait for it"), [""], "{language:?}: {ended:?}");
+        let ended = client.start("info", &server.url()).end();
+        assert!(ended.ok, "{client:?}: {ended:?}");
+        assert!(ended.said("held by first for another ")[0].ends_with(" ms"), "{client:?}: {ended:?}");
+        assert_eq!(ended.said("held by second for another ").len(), 1, "{client:?}: {ended:?}");
+        assert_eq!(ended.said("0 wait for it"), [""], "{client:?}: {ended:?}");
     }
 }

@@ -3,19 +3,23 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use sluice_testing::{Kind, Reply, Server, until};
+use sluice_testing::{Kind, Proxy, Reply, Server, until};
 
-use crate::language::Language;
+use crate::client::Client;
 
 /// That of every lock on the page. Its lease is two seconds, its work takes three.
 const KEY: &str = "lock:nightly";
 
-pub(crate) fn keeps_its_promises(language: Language, kind: Kind) {
+pub(crate) fn keeps_its_promises(client: Client, kind: Kind) {
     thread::scope(|scope| {
-        scope.spawn(|| it_is_held_beyond_its_first_lease_and_released(language, kind));
-        scope.spawn(|| it_waits_its_turn_in_the_server(language, kind));
-        scope.spawn(|| a_wait_has_an_end(language, kind));
-        scope.spawn(|| a_lost_lock_stops_the_work_and_is_left_to_its_new_holder(language, kind));
+        scope.spawn(|| it_is_held_beyond_its_first_lease_and_released(client, kind));
+        scope.spawn(|| a_silent_connection_ends_the_wait(client, kind));
+        if client.is_older {
+            return;
+        }
+        scope.spawn(|| it_waits_its_turn_in_the_server(client, kind));
+        scope.spawn(|| a_wait_has_an_end(client, kind));
+        scope.spawn(|| a_lost_lock_stops_the_work_and_is_left_to_its_new_holder(client, kind));
     });
 }
 
@@ -51,9 +55,9 @@ fn fence_of(rest: &str) -> i64 {
     rest.strip_prefix(" with fence ").unwrap().parse().unwrap()
 }
 
-fn it_is_held_beyond_its_first_lease_and_released(language: Language, kind: Kind) {
+fn it_is_held_beyond_its_first_lease_and_released(client: Client, kind: Kind) {
     let server = Server::start_tcp(kind);
-    let mut program = language.start("lock", &server.url());
+    let mut program = client.start("lock", &server.url());
     let first = fence_of(&program.until("step 1"));
     assert_eq!(fence(&server), Some(first));
     assert_eq!(fence_of(&program.until("step 6")), first);
@@ -65,10 +69,10 @@ fn it_is_held_beyond_its_first_lease_and_released(language: Language, kind: Kind
     assert_eq!(fence(&server), None);
 }
 
-fn it_waits_its_turn_in_the_server(language: Language, kind: Kind) {
+fn it_waits_its_turn_in_the_server(client: Client, kind: Kind) {
     let server = Server::start_tcp(kind);
     let before = take(&server, "before");
-    let mut program = language.start("lock", &server.url());
+    let mut program = client.start("lock", &server.url());
     until("it waits", || waiters(&server) == 1);
     assert_eq!(server.ask(&format!("LOCK.RELEASE {KEY} before")).int(), 1);
     assert!(fence_of(&program.until("step 1")) > before);
@@ -77,20 +81,20 @@ fn it_waits_its_turn_in_the_server(language: Language, kind: Kind) {
     assert_eq!(ended.said("released"), [""], "{ended:?}");
 }
 
-fn a_wait_has_an_end(language: Language, kind: Kind) {
+fn a_wait_has_an_end(client: Client, kind: Kind) {
     let server = Server::start_tcp(kind);
     let other = take(&server, "other");
     let start = Instant::now();
-    let ended = language.start("lock", &server.url()).end();
+    let ended = client.start("lock", &server.url()).end();
     assert!(ended.ok, "{ended:?}");
     assert!(start.elapsed() >= Duration::from_secs(3), "it did not wait");
     assert!((1..=57_000).contains(&ended.retry_ms("somebody else holds it, retry in ")), "{ended:?}");
     assert_eq!((fence(&server), waiters(&server)), (Some(other), 0));
 }
 
-fn a_lost_lock_stops_the_work_and_is_left_to_its_new_holder(language: Language, kind: Kind) {
+fn a_lost_lock_stops_the_work_and_is_left_to_its_new_holder(client: Client, kind: Kind) {
     let server = Server::start_tcp(kind);
-    let mut program = language.start("lock", &server.url());
+    let mut program = client.start("lock", &server.url());
     program.until("step 2");
     assert_eq!(server.ask(&format!("DEL {KEY}")).int(), 1);
     let next = take(&server, "next");
@@ -101,4 +105,18 @@ fn a_lost_lock_stops_the_work_and_is_left_to_its_new_holder(language: Language, 
     assert!(ended.said("step ").len() < 6, "it went on: {ended:?}");
     assert!(ended.said("released").is_empty(), "{ended:?}");
     assert_eq!(fence(&server), Some(next));
+}
+
+/// As when the server's machine has gone: nothing is closed, and nothing comes any more.
+fn a_silent_connection_ends_the_wait(client: Client, kind: Kind) {
+    let server = Server::start_tcp(kind);
+    let other = take(&server, "other");
+    let network = Proxy::to(server.port());
+    let program = client.start("lock", &network.url());
+    until("it waits", || waiters(&server) == 1);
+    network.silence();
+    // Well or badly, but it ends, and has done nothing. What it had asked for ends in the server by itself.
+    let ended = program.end();
+    assert!(ended.said("step ").is_empty() && ended.said("released").is_empty(), "{ended:?}");
+    assert_eq!(fence(&server), Some(other));
 }

@@ -1,9 +1,12 @@
-//! The programs in `docs/clients.md`, taken from that page, on Redis 8.2 and Valkey 9.1.
+//! The programs in `docs/clients/`, taken from those pages, on Redis 8.2 and Valkey 9.1.
 //!
 //! | file | |
 //! |---|---|
-//! | `page` | the programs on the page |
-//! | `language` | how those of a language are started; a program that runs |
+//! | `page` | the programs on the pages |
+//! | `pins` | that the index names the versions that are run |
+//! | `client` | the libraries, and how a program of each is started |
+//! | `build` | programs that have to be compiled |
+//! | `program` | a program that runs |
 //! | `limiter` | what a limiter promises |
 //! | `lock` | what a lock promises |
 //! | `cluster` | that a cluster client finds the node |
@@ -16,47 +19,70 @@
     reason = "a test that cannot go on has to stop, and say where"
 )]
 
+mod build;
+mod client;
 mod cluster;
 mod info;
-mod language;
 mod limiter;
 mod lock;
 mod page;
+mod pins;
+mod program;
 
-use language::Language;
+use std::thread;
+
 use sluice_testing::Kind;
 
-/// For each language a module with its tests, one for each promise and server.
-macro_rules! languages {
-    ($($name:ident: $language:expr;)+) => { $(
+/// For each library a module with its tests, one for each server.
+macro_rules! clients {
+    ($($name:ident: $client:ident;)+) => { $(
         mod $name {
-            use super::{Kind, Language};
+            use super::{Kind, keeps_its_promises};
+            use crate::client::$client;
 
-            const LANGUAGE: Language = $language;
-
-            languages!(@both limiter: crate::limiter::keeps_its_promises);
-            languages!(@both lock: crate::lock::keeps_its_promises);
-        }
-    )+ };
-    (@both $promise:ident: $test:path) => {
-        mod $promise {
             #[test]
             fn redis_8_2() {
-                $test(super::LANGUAGE, super::Kind::Redis82);
+                keeps_its_promises($client, Kind::Redis82);
             }
 
             #[test]
             fn valkey_9_1() {
-                $test(super::LANGUAGE, super::Kind::Valkey91);
+                keeps_its_promises($client, Kind::Valkey91);
             }
         }
-    };
+    )+ };
 }
 
-languages! {
-    redis_cli: Language::RedisCli;
-    python: Language::Python;
-    python_asyncio: Language::PythonAsyncio;
-    node: Language::Node;
-    php: Language::Php;
+clients! {
+    redis_cli: REDIS_CLI;
+    redis_py_5: REDIS_PY_5;
+    redis_py_6: REDIS_PY_6;
+    redis_py_7: REDIS_PY_7;
+    redis_py_8: REDIS_PY_8;
+    redis_py_5_asyncio: REDIS_PY_5_ASYNCIO;
+    redis_py_8_asyncio: REDIS_PY_8_ASYNCIO;
+    valkey_py: VALKEY_PY;
+    glide_python: GLIDE_PYTHON;
+    node_redis_4: NODE_REDIS_4;
+    node_redis_5: NODE_REDIS_5;
+    node_redis_6: NODE_REDIS_6;
+    ioredis_5: IOREDIS_5;
+    ioredis_6: IOREDIS_6;
+    iovalkey: IOVALKEY;
+    glide_node: GLIDE_NODE;
+    phpredis: PHPREDIS;
+    predis: PREDIS;
+    go_redis: GO_REDIS;
+    redigo: REDIGO;
+    jedis: JEDIS;
+    lettuce: LETTUCE;
+}
+
+fn keeps_its_promises(client: client::Client, kind: Kind) {
+    if client.is_there() {
+        thread::scope(|scope| {
+            scope.spawn(|| limiter::keeps_its_promises(client, kind));
+            scope.spawn(|| lock::keeps_its_promises(client, kind));
+        });
+    }
 }

@@ -1,50 +1,55 @@
-//! The programs on the page.
+//! The programs on the pages.
 
-use crate::language::Language;
+use crate::client::ALL;
 
-/// What every language has a program for.
-const WHAT: [&str; 3] = ["cluster", "limiter", "lock"];
+/// What every library has a program for.
+pub(crate) const WHAT: [&str; 3] = ["cluster", "limiter", "lock"];
 
-const PAGE: &str = include_str!("../../../../docs/clients.md");
+pub(crate) const INDEX: &str = include_str!("../../../../docs/clients.md");
 
-/// A block of code on the page.
+const PAGES: [&str; 6] = [
+    include_str!("../../../../docs/clients/go.md"),
+    include_str!("../../../../docs/clients/java.md"),
+    include_str!("../../../../docs/clients/node.md"),
+    include_str!("../../../../docs/clients/php.md"),
+    include_str!("../../../../docs/clients/python.md"),
+    include_str!("../../../../docs/clients/redis-cli.md"),
+];
+
+/// A block of code, and what its first line, such as `# lock.py`, says it is called.
 struct Block {
-    language: &'static str,
-    /// What a first line such as `# lock.py` says. Only programs that are run have one.
-    name: Option<&'static str>,
+    name: &'static str,
     text: &'static str,
 }
 
 fn blocks() -> Vec<Block> {
-    let fenced = PAGE.split("\n```").skip(1).step_by(2);
+    let fenced = PAGES.iter().flat_map(|page| page.split("\n```").skip(1).step_by(2));
     let blocks = fenced.map(|block| {
-        let (language, text) = block.split_once('\n').unwrap();
+        let (_, text) = block.split_once('\n').unwrap();
         let first = text.lines().next().unwrap();
         let name = ["# ", "// ", "<?php // "].iter().find_map(|comment| first.strip_prefix(comment));
-        Block { language, name, text }
+        Block { name: name.unwrap_or_else(|| panic!("without a name: {text}")), text }
     });
     blocks.collect()
 }
 
 /// The program of this name.
 pub(crate) fn program(name: &str) -> &'static str {
-    let found: Vec<_> = blocks().into_iter().filter(|block| block.name == Some(name)).collect();
-    assert_eq!(found.len(), 1, "programs on the page that are called {name}");
+    let found: Vec<_> = blocks().into_iter().filter(|block| block.name == name).collect();
+    assert_eq!(found.len(), 1, "programs on the pages that are called {name}");
     found[0].text
 }
 
 #[test]
-fn every_program_on_the_page_is_run_or_said_not_to_be() {
-    let blocks = blocks();
-    let mut named: Vec<&str> = blocks.iter().filter_map(|block| block.name).collect();
+fn every_program_on_the_pages_is_run() {
+    let mut named: Vec<String> = blocks().iter().map(|block| block.name.to_owned()).collect();
     named.sort_unstable();
-    let of_all_languages = Language::ALL.map(|language| WHAT.map(|what| language.file(what)));
-    let mut run: Vec<&str> = of_all_languages.iter().flatten().map(String::as_str).collect();
-    run.extend(["info.mjs", "info.php", "info.py"]);
-    run.sort_unstable();
-    assert_eq!(named, run);
-    for block in blocks.iter().filter(|block| block.name.is_none()) {
-        assert!(["go", "java"].contains(&block.language), "not run: {}", block.text);
+    let mut run: Vec<String> = Vec::new();
+    for client in ALL {
+        run.extend(WHAT.map(|what| client.file(what)));
+        run.extend(client.has_info.then(|| client.file("info")));
     }
-    assert_eq!(PAGE.matches("\nNot run by the tests.").count(), 2);
+    run.sort_unstable();
+    run.dedup();
+    assert_eq!(named, run);
 }

