@@ -1,5 +1,6 @@
 //! A process of one of the programs.
 
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -23,7 +24,7 @@ pub(crate) struct Program {
 impl Program {
     pub(crate) async fn start(name: &'static str, words: &str) -> Self {
         let folder = tokio::task::spawn_blocking(|| go_programs(MODULE)).await.unwrap();
-        let mut command = Command::new(folder.join(name));
+        let mut command = command(&folder.join(name));
         command.args(words.split_whitespace()).kill_on_drop(true).stdin(Stdio::null());
         let mut process = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let log = Arc::default();
@@ -67,6 +68,17 @@ async fn copy(output: impl AsyncRead + Unpin, log: Arc<Mutex<String>>) {
         log.push_str(&line);
         log.push('\n');
     }
+}
+
+/// The program, which is killed with this process, also when that is interrupted and drops nothing.
+fn command(program: &Path) -> Command {
+    let setpriv = Path::new("/usr/bin/setpriv");
+    if !setpriv.exists() {
+        return Command::new(program);
+    }
+    let mut command = Command::new(setpriv);
+    command.args(["--pdeathsig", "KILL", "--"]).arg(program);
+    command
 }
 
 /// A proxy that listens.

@@ -29,8 +29,10 @@ mod page;
 mod pins;
 mod program;
 
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 
+use client::{Client, Language};
 use sluice_testing::Kind;
 
 /// For each library a module with its tests, one for each server.
@@ -78,8 +80,17 @@ clients! {
     lettuce: LETTUCE;
 }
 
-fn keeps_its_promises(client: client::Client, kind: Kind) {
-    if client.is_there() {
+fn keeps_its_promises(client: Client, kind: Kind) {
+    /// Ten virtual machines that start at once keep a small machine busy for longer than a lease.
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    if !client.is_there() {
+        return;
+    }
+    if client.language == Language::Java {
+        let _turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        limiter::keeps_its_promises(client, kind);
+        lock::keeps_its_promises(client, kind);
+    } else {
         thread::scope(|scope| {
             scope.spawn(|| limiter::keeps_its_promises(client, kind));
             scope.spawn(|| lock::keeps_its_promises(client, kind));
