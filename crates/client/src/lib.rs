@@ -9,6 +9,7 @@
 //! | requests that wait their turn, first in, first out over all processes | [`Limiter::acquire`] |
 //! | to refuse what is too much | [`Limiter::try_acquire`] |
 //! | a job that never overlaps with itself | [`Locks`] |
+//! | all of it without a server, in tests | [`InProcess`] |
 //! | the bare commands, also without tokio | [`SluiceCommands`], [`AsyncSluiceCommands`], [`SluicePipeline`] |
 //!
 //! Features: `tokio` (default) for everything asynchronous, `cluster` for [`Locks`], limiters and pipelines
@@ -36,9 +37,15 @@ mod wire;
 pub mod command;
 
 #[cfg(feature = "tokio")]
+mod clock;
+#[cfg(feature = "tokio")]
+mod in_process;
+#[cfg(feature = "tokio")]
 mod limiter;
 #[cfg(feature = "tokio")]
 mod link;
+#[cfg(feature = "tokio")]
+mod locked;
 #[cfg(feature = "tokio")]
 mod locks;
 
@@ -47,6 +54,8 @@ pub use commands::AsyncSluiceCommands;
 pub use commands::{SluiceCommands, SluicePipeline};
 pub use decision::Decision;
 pub use error::{Error, Result, is_module_missing};
+#[cfg(feature = "tokio")]
+pub use in_process::InProcess;
 pub use limit::{Limit, LimitError, LimitKind};
 pub use limit_info::{KeyInfo, LimitInfo};
 pub use limit_reply::LimitReply;

@@ -20,10 +20,11 @@ use super::shares::Shares;
 use crate::command;
 use crate::decision::Decision;
 use crate::error::{Error, Result};
+use crate::in_process::InProcess;
 use crate::limit::LimitError;
 use crate::limit_reply::LimitReply;
 use crate::limits::Limits;
-use crate::link::Source;
+use crate::link::{Source, Way};
 use crate::wire::{duration, millis};
 
 /// Limits on the keys of one server, for everything that this process sends.
@@ -77,12 +78,16 @@ impl<S: Source> Limiter<S> {
     /// What happens when the server is out of reach is for the caller to say: there is no choice that suits
     /// everybody.
     pub fn new(source: S, limits: impl Into<Limits>, outage: Outage) -> Self {
-        let (gate, engine) = (Arc::new(Gate::new(source)), Arc::new(Engine::default()));
+        Self::on(Way::Source(source), limits.into(), outage)
+    }
+
+    pub(crate) fn on(way: Way<S>, limits: Limits, outage: Outage) -> Self {
+        let (gate, engine) = (Arc::new(Gate::new(way)), Arc::new(Engine::default()));
         let queue = Arc::new(Queue::new(Arc::clone(&gate), Arc::clone(&engine)));
         let crowds = Arc::new(Crowds::new(Arc::clone(&gate)));
         Self {
             shared: Arc::new(Shared { gate, queue, crowds, engine }),
-            limits: limits.into(),
+            limits,
             max_wait: Duration::from_secs(30),
             terms: Terms { deadline: Duration::from_millis(250), heed_holds: false },
             outage,
@@ -414,6 +419,33 @@ impl<S: Source> Limiter<S> {
         if let Some(refusals) = &self.refusals {
             refusals.forget(key);
         }
+    }
+}
+
+impl Limiter {
+    /// A limiter with a server of its own in this process, for tests that need no Redis: see [`InProcess`].
+    ///
+    /// ```
+    /// use sluice_client::{Limit, Limiter};
+    /// use tokio::time::Instant;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (limiter, start) = (Limiter::in_process(Limit::per_second(2).burst(1)), Instant::now());
+    /// for _ in 0..5 {
+    ///     assert!(limiter.acquire("partner:api").await?.is_granted());
+    /// }
+    /// assert_eq!(start.elapsed().as_millis(), 2000); // of tokio's clock, which is paused
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn in_process(limits: impl Into<Limits>) -> Self {
+        Self::with_in_process(&InProcess::new(), limits)
+    }
+
+    /// A limiter on a server in this process that others share.
+    pub fn with_in_process(server: &InProcess, limits: impl Into<Limits>) -> Self {
+        server.limiter(limits)
     }
 }
 

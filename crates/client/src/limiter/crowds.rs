@@ -13,7 +13,6 @@ use super::ahead::Plan;
 use super::ask::{Answer, Question, ask};
 use super::crowd::{Begin, Caller, Crowd, Entry};
 use super::gate::Gate;
-use super::locked::locked;
 use super::shares::Shares;
 use crate::command;
 use crate::decision::Decision;
@@ -21,6 +20,7 @@ use crate::error::{Error, Result};
 use crate::limit_reply::LimitReply;
 use crate::limits::Limits;
 use crate::link::Source;
+use crate::locked::locked;
 
 /// Below this many keys nothing is swept.
 const FEW_KEYS: usize = 1024;

@@ -9,9 +9,9 @@ use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::breaker::{Breaker, Entry};
-use super::locked::locked;
 use crate::error::{Error, Result};
-use crate::link::{Line, Source, Use};
+use crate::link::{Line, Source, Use, Way};
+use crate::locked::locked;
 
 /// Between two questions whether a silent server is there.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -31,9 +31,9 @@ struct State {
 }
 
 impl<S: Source> Gate<S> {
-    pub(super) fn new(source: S) -> Self {
+    pub(super) fn new(way: Way<S>) -> Self {
         let state = State { breaker: Breaker::new(), waiting: VecDeque::new(), probed: false };
-        Self { line: Line::new(source), state: Mutex::new(state) }
+        Self { line: Line::new(way), state: Mutex::new(state) }
     }
 
     /// Sends one command and waits for its answer, however long that takes; the caller keeps the time.

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::num::NonZeroU32;
 use std::sync::Mutex;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime};
 
 use sluice_core::limit::bounds::Bounds;
 use sluice_core::limit::call::{Acquire, Change, GiveBack, Mode, Why};
@@ -12,13 +12,13 @@ use sluice_core::limit::give_back::give_back;
 use sluice_core::limit::state::State;
 use sluice_core::limit::{codec, gcra};
 use sluice_core::time::{Millis, Nanos};
-use tokio::time::Instant;
 
-use super::locked::locked;
+use crate::clock::Clock;
 use crate::decision::Decision;
 use crate::limit::{Limit, LimitKind};
 use crate::limit_reply::LimitReply;
 use crate::limits::Limits;
+use crate::locked::locked;
 use crate::wire::{millis, unix_us};
 
 /// The limits of this process, for all keys that were asked for in an outage.
@@ -40,12 +40,6 @@ struct Key {
     share: Limits,
 }
 
-/// The time of day, for calendars, that never goes back.
-struct Clock {
-    start: Instant,
-    unix_start: Duration,
-}
-
 /// Below this many keys nothing is swept.
 const FEW_KEYS: usize = 1024;
 
@@ -53,21 +47,9 @@ const FEW_KEYS: usize = 1024;
 /// server has a setting for that. Here each call brings the longest wait of its own, and this is above all.
 const LONGEST_QUEUE: Duration = Duration::from_secs(24 * 3600);
 
-impl Clock {
-    fn starting_at(unix_start: Duration) -> Self {
-        Self { start: Instant::now(), unix_start }
-    }
-
-    fn now(&self) -> Nanos {
-        let since_epoch = self.unix_start.saturating_add(self.start.elapsed());
-        Nanos(u64::try_from(since_epoch.as_nanos()).unwrap_or(u64::MAX))
-    }
-}
-
 impl Keys {
     fn now(&mut self) -> Nanos {
-        let unix_now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        self.clock.get_or_insert_with(|| Clock::starting_at(unix_now())).now()
+        self.clock.get_or_insert_with(|| Clock::starting_at(SystemTime::now())).now()
     }
 
     fn sweep(&mut self, now: Nanos) {
@@ -167,6 +149,8 @@ fn part(limit: &Limit, one_of: u32) -> Option<Limit> {
 
 #[cfg(test)]
 mod tests {
+    use std::time::UNIX_EPOCH;
+
     use super::*;
 
     #[test]
@@ -218,7 +202,7 @@ mod tests {
         let engine = Engine::default();
         // Ten seconds before midnight in Tokyo.
         locked(&engine.0).clock =
-            Some(Clock::starting_at(Duration::from_secs(20_000 * 86_400 + 54_000 - 10)));
+            Some(Clock::starting_at(UNIX_EPOCH + Duration::from_secs(20_000 * 86_400 + 54_000 - 10)));
         let (alone, second) = (NonZeroU32::MIN, Duration::from_secs(1));
         let day = Limits::from(Limit::per(2, 86_400 * second).aligned(54_000 * second));
         let calendar = |wait: Duration| engine.acquire(b"day", &day, alone, millis(wait));

@@ -20,7 +20,6 @@
 //! | `outage` | the choice when the server is out of reach |
 //! | `local` | the module's decisions, made in this process |
 //! | `refusals` | refusals that are known already |
-//! | `locked` | a mutex, whatever has panicked |
 
 mod ahead;
 mod ask;
@@ -33,7 +32,6 @@ mod given_up;
 mod in_order;
 mod lane;
 mod local;
-mod locked;
 mod outage;
 mod queue;
 mod refusals;

@@ -17,12 +17,12 @@ use super::given_up::GivenUp;
 use super::in_order::in_order;
 use super::lane::{Lane, Origin};
 use super::local::Engine;
-use super::locked::locked;
 use super::turns::{Turn, Turns};
 use crate::command;
 use crate::error::Result;
 use crate::limit_reply::LimitReply;
 use crate::link::Source;
+use crate::locked::locked;
 
 /// Between two tries to return turns that the server did not take: two round trips, but no less and no more
 /// than this.

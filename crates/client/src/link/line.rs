@@ -16,6 +16,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 
 use super::source::Source;
+use super::way::{Way, Wire};
 use crate::error::{Error, Result};
 use crate::outage::leads_elsewhere;
 
@@ -33,7 +34,7 @@ const IDLE_US: u64 = 20_000;
 
 /// A line to one server or cluster.
 pub(crate) struct Line<S: Source> {
-    source: S,
+    way: Way<S>,
     current: Mutex<Option<Made<S::Connection>>>,
     making: AsyncMutex<Making<S::Connection>>,
     since: Instant,
@@ -43,7 +44,7 @@ pub(crate) struct Line<S: Source> {
 
 #[derive(Clone)]
 struct Made<C> {
-    connection: C,
+    connection: Wire<C>,
     /// Which connection it is, so that the failure of an old one does not end a new one.
     number: u64,
     at: Instant,
@@ -53,7 +54,7 @@ struct Making<C> {
     /// Numbers begin with 1.
     made: u64,
     /// By a task, so that it goes on when those who wait for it are gone.
-    task: Option<JoinHandle<RedisResult<C>>>,
+    task: Option<JoinHandle<RedisResult<Wire<C>>>>,
     /// How it failed last, for all who waited for it.
     failed: Option<(Instant, RedisError)>,
 }
@@ -70,10 +71,10 @@ impl Use {
 }
 
 impl<S: Source> Line<S> {
-    pub(crate) fn new(source: S) -> Self {
+    pub(crate) fn new(way: Way<S>) -> Self {
         let making = Making { made: 0, task: None, failed: None };
         Self {
-            source,
+            way,
             current: Mutex::new(None),
             making: AsyncMutex::new(making),
             since: Instant::now(),
@@ -81,8 +82,8 @@ impl<S: Source> Line<S> {
         }
     }
 
-    pub(crate) fn source(&self) -> &S {
-        &self.source
+    pub(crate) fn way(&self) -> &Way<S> {
+        &self.way
     }
 
     /// Sends one command and waits for its answer up to the deadline.
@@ -166,8 +167,8 @@ impl<S: Source> Line<S> {
             return Err(error.clone());
         }
         let task = making.task.get_or_insert_with(|| {
-            let source = self.source.clone();
-            tokio::spawn(async move { source.connection().await })
+            let way = self.way.clone();
+            tokio::spawn(async move { way.connection().await })
         });
         let outcome = match timeout(CONNECTING, &mut *task).await {
             Ok(Ok(outcome)) => outcome,

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::oneshot;
 
-use crate::link::Connect;
+use crate::link::{Connect, Wire};
 
 /// How many locks are waited for at once, unless said otherwise.
 const SEATS: usize = 64;
@@ -40,7 +40,7 @@ pub(super) struct Seat<K: Connect> {
     /// None once it was handed on.
     key: Option<Arc<[u8]>>,
     /// A connection that nobody else uses, if whoever was here before has left one that works.
-    pub(super) connection: Option<K::Connection>,
+    pub(super) connection: Option<Wire<K::Connection>>,
 }
 
 impl<K: Connect> Seats<K> {

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 
 use super::seats::Seats;
 use crate::error::Result;
-use crate::link::{Connect, Line};
+use crate::link::{Connect, Line, Way, Wire};
 
 /// What all locks of one [`Locks`](crate::Locks) share.
 pub(super) struct Server<K: Connect> {
@@ -23,9 +23,9 @@ pub(super) struct Server<K: Connect> {
 pub(super) struct Releasing(Arc<watch::Sender<usize>>);
 
 impl<K: Connect> Server<K> {
-    pub(super) fn new(client: K, deadline: Duration) -> Self {
+    pub(super) fn new(way: Way<K>, deadline: Duration) -> Self {
         let releases = Arc::new(watch::Sender::new(0));
-        Self { line: Line::new(client), deadline, seats: Arc::new(Seats::new()), releases }
+        Self { line: Line::new(way), deadline, seats: Arc::new(Seats::new()), releases }
     }
 
     /// Sends one command and waits for its answer up to the deadline.
@@ -38,8 +38,8 @@ impl<K: Connect> Server<K> {
     }
 
     /// A connection that nobody else uses.
-    pub(super) async fn connect(&self) -> redis::RedisResult<K::Connection> {
-        self.line.source().connect().await
+    pub(super) async fn connect(&self) -> redis::RedisResult<Wire<K::Connection>> {
+        self.line.way().connect().await
     }
 
     /// Counts a release until what this answers is dropped, with the task that carries it out.

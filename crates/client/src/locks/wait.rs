@@ -17,7 +17,7 @@ use tokio::time::{Instant, timeout};
 use super::claimant::Claimant;
 use super::seats::Seat;
 use crate::command;
-use crate::link::Connect;
+use crate::link::{Connect, Wire};
 use crate::lock_reply::LockReply;
 
 /// Between two RELEASEs of a wait that is given up.
@@ -36,7 +36,7 @@ pub(super) struct Wait<K: Connect>(Option<UnderWay<K>>);
 struct UnderWay<K: Connect> {
     claimant: Claimant<K>,
     answer: Answer,
-    connection: K::Connection,
+    connection: Wire<K::Connection>,
     seat: Seat<K>,
     sent: bool,
 }
@@ -45,7 +45,7 @@ impl<K: Connect> Wait<K> {
     /// A wait on a connection that nobody else uses, by whoever has the seat. A `block` of zero has no limit.
     pub(super) fn new(
         claimant: Claimant<K>,
-        connection: K::Connection,
+        connection: Wire<K::Connection>,
         seat: Seat<K>,
         holders: usize,
         block: Duration,
