@@ -66,6 +66,15 @@ impl Error {
     }
 }
 
+#[cfg(feature = "tokio")]
+impl Error {
+    /// Whether it is this one, as the server says it.
+    pub(crate) fn says(&self, error: CommandError) -> bool {
+        let Self::Redis(said) = self else { return false };
+        lines(said).first().and_then(|line| CommandError::recognise(line)) == Some(error)
+    }
+}
+
 /// Whether an error of the `redis` crate says that the server does not know a command of the module.
 pub fn is_module_missing(error: &RedisError) -> bool {
     lines(error).iter().any(|line| unknown_command(line).is_some())

@@ -61,7 +61,7 @@ pub use limit_info::{KeyInfo, LimitInfo};
 pub use limit_reply::LimitReply;
 pub use limit_text::ParseLimitError;
 #[cfg(feature = "tokio")]
-pub use limiter::{Limiter, Outage};
+pub use limiter::{Limiter, Outage, Permit};
 pub use limits::Limits;
 #[cfg(feature = "tokio")]
 #[cfg(feature = "sentinel")]

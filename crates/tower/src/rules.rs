@@ -185,7 +185,7 @@ impl<C: Source> Rules<C> {
             OverLimit::Wait => limiter.acquire(&key).await,
             OverLimit::Refuse => limiter.try_acquire(&key).await,
         };
-        match decision {
+        match decision.map(|permit| permit.decision()) {
             Ok(decision) if decision.is_granted() => Ruling::Admitted(Admission { key, limits, decision }),
             Ok(decision) => Ruling::Limited(limits, decision),
             Err(error) => Ruling::Undecided(error),

@@ -14,6 +14,7 @@ use super::gate::Gate;
 use super::lane::{Lane, Origin};
 use super::local::Engine;
 use super::outage::Outage;
+use super::permit::{Permit, Taken};
 use super::queue::{Queue, Terms};
 use super::refusals::Refusals;
 use super::shares::Shares;
@@ -21,7 +22,6 @@ use crate::command;
 use crate::decision::Decision;
 use crate::error::{Error, Result};
 use crate::in_process::InProcess;
-use crate::limit::LimitError;
 use crate::limit_reply::LimitReply;
 use crate::limits::Limits;
 use crate::link::{Source, Way};
@@ -42,7 +42,7 @@ use crate::wire::{duration, millis};
 ///
 /// let limiter = Limiter::new(client, PARTNER, Outage::Closed).max_wait(Duration::from_secs(30));
 ///
-/// match limiter.acquire("partner:api").await? {
+/// match *limiter.acquire("partner:api").await? {
 ///     Decision::Denied { retry_after, .. } => println!("the queue is longer than 30 s: {retry_after:?}"),
 ///     _ => println!("our turn has come: send the request now"),
 /// }
@@ -50,22 +50,26 @@ use crate::wire::{duration, millis};
 /// # }
 /// ```
 pub struct Limiter<S: Source = redis::Client> {
-    shared: Arc<Shared<S>>,
-    limits: Limits,
+    pub(super) settings: Arc<Settings<S>>,
+}
+
+pub(super) struct Settings<S: Source> {
+    pub(super) shared: Arc<Shared<S>>,
+    pub(super) limits: Limits,
     max_wait: Duration,
     terms: Terms,
-    outage: Outage,
+    pub(super) outage: Outage,
     /// Clones share it.
     refusals: Option<Arc<Refusals>>,
     ahead: Duration,
     plan: Option<Plan>,
 }
 
-struct Shared<S: Source> {
+pub(super) struct Shared<S: Source> {
     gate: Arc<Gate<S>>,
     queue: Arc<Queue<S>>,
     crowds: Arc<Crowds<S>>,
-    engine: Arc<Engine>,
+    pub(super) engine: Arc<Engine>,
 }
 
 impl<S: Source> Limiter<S> {
@@ -85,7 +89,7 @@ impl<S: Source> Limiter<S> {
         let (gate, engine) = (Arc::new(Gate::new(way)), Arc::new(Engine::default()));
         let queue = Arc::new(Queue::new(Arc::clone(&gate), Arc::clone(&engine)));
         let crowds = Arc::new(Crowds::new(Arc::clone(&gate)));
-        Self {
+        let settings = Settings {
             shared: Arc::new(Shared { gate, queue, crowds, engine }),
             limits,
             max_wait: Duration::from_secs(30),
@@ -94,7 +98,13 @@ impl<S: Source> Limiter<S> {
             refusals: None,
             ahead: Duration::ZERO,
             plan: None,
-        }
+        };
+        Self { settings: Arc::new(settings) }
+    }
+
+    /// This limiter's own settings, to be changed.
+    fn set(&mut self) -> &mut Settings<S> {
+        Arc::make_mut(&mut self.settings)
     }
 
     /// The longest that [`Self::acquire`] waits for its turn. The server allows up to its setting
@@ -102,7 +112,7 @@ impl<S: Source> Limiter<S> {
     /// [`Error::MaxWait`](crate::Error::MaxWait).
     #[must_use]
     pub fn max_wait(mut self, max_wait: Duration) -> Self {
-        self.max_wait = max_wait;
+        self.set().max_wait = max_wait;
         self
     }
 
@@ -115,7 +125,7 @@ impl<S: Source> Limiter<S> {
     /// be carried out when it wakes, for callers who are gone.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.terms.deadline = deadline;
+        self.set().terms.deadline = deadline;
         self
     }
 
@@ -128,7 +138,7 @@ impl<S: Source> Limiter<S> {
     /// error; otherwise the turn is used.
     #[must_use]
     pub fn heed_holds(mut self, heed: bool) -> Self {
-        self.terms.heed_holds = heed;
+        self.set().terms.heed_holds = heed;
         self
     }
 
@@ -138,7 +148,7 @@ impl<S: Source> Limiter<S> {
     /// asked for least are forgotten. Clones that are made afterwards share it; 0 remembers nothing.
     #[must_use]
     pub fn remember_refusals(mut self, keys: usize) -> Self {
-        self.refusals = (keys > 0).then(|| Arc::new(Refusals::of(keys)));
+        self.set().refusals = (keys > 0).then(|| Arc::new(Refusals::of(keys)));
         self
     }
 
@@ -173,8 +183,9 @@ impl<S: Source> Limiter<S> {
     /// ```
     #[must_use]
     pub fn ahead(mut self, ahead: Duration) -> Self {
-        self.ahead = ahead;
-        self.plan = Plan::of(&self.limits, ahead);
+        let settings = self.set();
+        settings.ahead = ahead;
+        settings.plan = Plan::of(&settings.limits, ahead);
         self
     }
 
@@ -196,12 +207,14 @@ impl<S: Source> Limiter<S> {
     #[must_use]
     pub fn with(&self, limits: impl Into<Limits>) -> Self {
         let limits = limits.into();
-        Self { limits, plan: Plan::of(&limits, self.ahead), ..self.clone() }
+        let plan = Plan::of(&limits, self.settings.ahead);
+        let settings = Settings { limits, plan, ..Settings::clone(&self.settings) };
+        Self { settings: Arc::new(settings) }
     }
 
     /// The limits of each call, with their costs.
     pub fn limits(&self) -> &Limits {
-        &self.limits
+        &self.settings.limits
     }
 
     /// Waits its turn: first in, first out over all processes, in the order of arrival at the server.
@@ -216,34 +229,68 @@ impl<S: Source> Limiter<S> {
     ///
     /// What is spaced is when this returns. What the caller sends then takes its own time, so where the other side
     /// counts each gap, limit to a little less than it allows.
-    pub async fn acquire(&self, key: impl AsRef<[u8]>) -> Result<Decision> {
-        let Reserved { mut decision, asked, answered, lane } = self.reserve(key.as_ref()).await?;
-        let queue = &self.shared.queue;
+    pub async fn acquire(&self, key: impl AsRef<[u8]>) -> Result<Permit<S>> {
+        let key = key.as_ref();
+        let Reserved { mut decision, asked, answered, lane } = self.turn(key).await?;
+        let (queue, terms) = (&self.settings.shared.queue, self.settings.terms);
+        let taken = Taken { of: lane.origin(), turn: true };
         let turn = if let Decision::Denied { .. } = decision {
-            let given_up = queue.take_given_up(&lane, self.max_wait, self.terms).await;
-            let Some(turn) = given_up else { return Ok(decision.to_those_who_wait(self.max_wait)) };
+            let max_wait = self.settings.max_wait;
+            let Some(turn) = queue.take_given_up(&lane, max_wait, terms).await else {
+                return Ok(self.permit(key, decision.to_those_who_wait(max_wait), taken));
+            };
             decision = decision.with_a_turn(turn.due.saturating_duration_since(answered), turn.act_at);
             turn
         } else {
             queue.turn(asked, answered + decision.wait(), decision.act_at())
         };
         if decision.wait().is_zero() {
-            return Ok(decision);
+            return Ok(self.permit(key, decision, taken));
         }
-        let used = queue.wait_for(lane.clone(), turn, self.terms).await;
-        if self.terms.heed_holds && lane.origin() == Origin::Server {
-            match queue.wait_out_holds(&lane, used, self.terms).await {
-                Err(error) if self.outage == Outage::Closed || !error.is_unreachable() => return Err(error),
+        let used = queue.wait_for(lane.clone(), turn, terms).await;
+        if terms.heed_holds && lane.origin() == Origin::Server {
+            match queue.wait_out_holds(&lane, used, terms).await {
+                Err(error) if self.settings.outage == Outage::Closed || !error.is_unreachable() => {
+                    return Err(error);
+                }
                 Err(error) => event!(warn, "a turn is used unasked for holds", error = error),
                 Ok(()) => {}
             }
         }
-        Ok(decision.acted(answered.elapsed()))
+        Ok(self.permit(key, decision.acted(answered.elapsed()), taken))
+    }
+
+    /// Takes a turn, and does not wait for it: sleep for the [`wait`](Decision::wait) of the answer and then go
+    /// ahead, or [cancel](Permit::cancel) it. [`Self::acquire`] does the sleeping, asks about holds, and hands turns
+    /// that are given up on within this process; this is for those who have to know when it will be.
+    ///
+    /// ```
+    /// # use std::time::Duration;
+    /// # use sluice_client::{Limit, Limiter};
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let limiter = Limiter::in_process(Limit::per_minute(1));
+    /// assert!(limiter.reserve("report").await?.wait().is_zero());
+    /// let turn = limiter.with(Limit::per_minute(1)).max_wait(Duration::from_secs(60)).reserve("report").await?;
+    /// if turn.wait() > Duration::from_secs(10) {
+    ///     assert!(turn.cancel().await?, "nobody stands behind it");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn reserve(&self, key: impl AsRef<[u8]>) -> Result<Permit<S>> {
+        let Reserved { decision, answered, lane, .. } = self.turn(key.as_ref()).await?;
+        let decision = decision.to_those_who_wait(self.settings.max_wait).later(answered.elapsed());
+        Ok(self.permit(key.as_ref(), decision, Taken { of: lane.origin(), turn: true }))
+    }
+
+    fn permit(&self, key: &[u8], decision: Decision, taken: Taken) -> Permit<S> {
+        Permit { limiter: self.clone(), key: key.into(), decision, taken }
     }
 
     /// Asks for a turn, of the server or of what knows in its place.
-    async fn reserve(&self, key: &[u8]) -> Result<Reserved> {
-        let (limits, max_wait, terms) = (self.limits, self.max_wait, self.terms);
+    async fn turn(&self, key: &[u8]) -> Result<Reserved> {
+        let (limits, max_wait, terms) = (self.settings.limits, self.settings.max_wait, self.settings.terms);
         let lane = Lane::new(key, limits, Origin::Server);
         if let Some(decision) = self.remembered(key, max_wait) {
             let now = Instant::now();
@@ -251,10 +298,10 @@ impl<S: Source> Limiter<S> {
         }
         let command = command::ratelimit_reserve(key, limits, max_wait);
         let for_nobody = {
-            let (queue, lane) = (Arc::clone(&self.shared.queue), lane.clone());
+            let (queue, lane) = (Arc::clone(&self.settings.shared.queue), lane.clone());
             move |answer: Answer<LimitReply>| queue.take_late(lane, &answer, terms)
         };
-        let question = Question::new(&self.shared.gate, command, terms.deadline, for_nobody);
+        let question = Question::new(&self.settings.shared.gate, command, terms.deadline, for_nobody);
         let Answer { reply, asked, answered } = question.await;
         let (decision, lane) = match reply {
             Ok(reply) => {
@@ -276,41 +323,40 @@ impl<S: Source> Limiter<S> {
     /// time: those who come meanwhile are asked for together, with `COST n PARTIAL`, and the first go. To the
     /// server that is the same as if each had asked; in its `INFO sluice` it is one call. One that costs more
     /// asks for itself.
-    pub async fn try_acquire(&self, key: impl AsRef<[u8]>) -> Result<Decision> {
+    pub async fn try_acquire(&self, key: impl AsRef<[u8]>) -> Result<Permit<S>> {
+        let permit = |decision, of| self.permit(key.as_ref(), decision, Taken { of, turn: false });
         if let Some(refusal) = self.remembered(key.as_ref(), Duration::ZERO) {
-            return Ok(refusal);
+            return Ok(permit(refusal, Origin::Server));
         }
         let asked = Instant::now();
         match self.take(key.as_ref(), asked).await {
             Ok(decision) => {
                 self.remember(key.as_ref(), asked, decision);
-                Ok(decision)
+                Ok(permit(decision, Origin::Server))
             }
-            Err(error) => self.in_outage(error, key.as_ref(), Duration::ZERO),
+            Err(error) => {
+                let decision = self.in_outage(error, key.as_ref(), Duration::ZERO)?;
+                Ok(permit(decision, Origin::Local))
+            }
         }
     }
 
     async fn take(&self, key: &[u8], now: Instant) -> Result<Decision> {
-        if Shares::are_possible(&self.limits) {
-            let crowds = &self.shared.crowds;
-            return crowds.acquire(key, &self.limits, self.plan, now, self.terms.deadline).await;
+        if Shares::are_possible(&self.settings.limits) {
+            let crowds = &self.settings.shared.crowds;
+            return crowds
+                .acquire(key, &self.settings.limits, self.settings.plan, now, self.settings.terms.deadline)
+                .await;
         }
-        let reply: LimitReply = self.ask(command::ratelimit_acquire(key, self.limits)).await?;
+        let reply: LimitReply = self.ask(command::ratelimit_acquire(key, self.settings.limits)).await?;
         Ok(reply.decision())
     }
 
     /// Takes the tokens, into debt if need be, whatever [`Outage`] says: an outage is an error.
     pub async fn force(&self, key: impl AsRef<[u8]>) -> Result<Decision> {
-        let reply: LimitReply = self.ask(command::ratelimit_force(key.as_ref(), self.limits)).await?;
+        let reply: LimitReply =
+            self.ask(command::ratelimit_force(key.as_ref(), self.settings.limits)).await?;
         Ok(reply.forced())
-    }
-
-    /// Gives the costs of one call back, for one that did not happen after all. False if there was
-    /// nothing to give back to. It trusts the caller: that many more may pass.
-    pub async fn refund(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        self.forget(key.as_ref());
-        let reply: LimitReply = self.ask(command::ratelimit_refund(key.as_ref(), self.limits)).await?;
-        Ok(reply.granted() == 1)
     }
 
     /// Holds a key, whatever [`Outage`] says: nobody acts before that time is over. A ban, or a partner
@@ -346,45 +392,8 @@ impl<S: Source> Limiter<S> {
         self.ask(command::ratelimit_end_hold(key.as_ref())).await.map(|_: i64| ())
     }
 
-    /// Settles a call whose costs were estimates: `actual` are the true ones, one for each limit, in their
-    /// order. What is missing is forced, what was too much is refunded.
-    ///
-    /// ```
-    /// # use sluice_client::{Limit, Limits, Limiter, Outage};
-    /// # #[tokio::main(flavor = "current_thread")]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// # let client = redis::Client::open(sluice_testing::url())?;
-    /// const LLM: Limits = Limit::per_minute(60).and(Limit::per_minute(90_000).cost(1500));
-    /// let limiter = Limiter::new(client, LLM, Outage::Closed);
-    /// if limiter.acquire("tenant:7").await?.is_granted() {
-    ///     let used = 1720; // as the model's answer says
-    ///     limiter.settle("tenant:7", &[1, used]).await?;
-    /// }
-    /// # Ok(())
-    /// # }
-    /// ```
-    ///
-    /// # Errors
-    /// [`LimitError::Costs`] if there are not as many costs as limits; then nothing is charged or refunded.
-    pub async fn settle(&self, key: impl AsRef<[u8]>, actual: &[u64]) -> Result<()> {
-        if actual.len() != self.limits.as_slice().len() {
-            return Err(LimitError::Costs.into());
-        }
-        let actual = self.limits.with_costs(actual)?;
-        let pairs = || actual.as_slice().iter().zip(self.limits.as_slice());
-        let missing: Vec<u64> = pairs().map(|(is, was)| is.tokens().saturating_sub(was.tokens())).collect();
-        let surplus: Vec<u64> = pairs().map(|(is, was)| was.tokens().saturating_sub(is.tokens())).collect();
-        if missing.iter().any(|cost| *cost > 0) {
-            let _ = self.with(self.limits.with_costs(&missing)?).force(key.as_ref()).await?;
-        }
-        if surplus.iter().any(|cost| *cost > 0) {
-            self.with(self.limits.with_costs(&surplus)?).refund(key.as_ref()).await?;
-        }
-        Ok(())
-    }
-
-    async fn ask<R: FromRedisValue + Send + 'static>(&self, command: redis::Cmd) -> Result<R> {
-        ask(&self.shared.gate, command, self.terms.deadline).await
+    pub(super) async fn ask<R: FromRedisValue + Send + 'static>(&self, command: redis::Cmd) -> Result<R> {
+        ask(&self.settings.shared.gate, command, self.settings.terms.deadline).await
     }
 
     /// What the caller chose for when nobody answers; any other error stays one.
@@ -393,30 +402,30 @@ impl<S: Source> Limiter<S> {
             return Err(error);
         }
         event!(warn, "the limiter's server is out of reach", error = error);
-        match self.outage {
+        match self.settings.outage {
             Outage::Closed => Err(error),
             Outage::Open => Ok(Decision::Unchecked),
             Outage::Local { one_of } => {
-                Ok(self.shared.engine.acquire(key, &self.limits, one_of, millis(max_wait)))
+                Ok(self.settings.shared.engine.acquire(key, &self.settings.limits, one_of, millis(max_wait)))
             }
         }
     }
 
     fn remembered(&self, key: &[u8], max_wait: Duration) -> Option<Decision> {
-        self.refusals.as_ref()?.find(key, &self.limits, Instant::now(), max_wait)
+        self.settings.refusals.as_ref()?.find(key, &self.settings.limits, Instant::now(), max_wait)
     }
 
     fn remember(&self, key: &[u8], asked: Instant, decision: Decision) {
-        if let Some(refusals) = self.refusals.as_ref().filter(|_| decision.retry_after().is_some()) {
-            refusals.put(key, self.limits, asked, decision);
+        if let Some(refusals) = self.settings.refusals.as_ref().filter(|_| decision.retry_after().is_some()) {
+            refusals.put(key, self.settings.limits, asked, decision);
         }
     }
 
-    fn forget(&self, key: &[u8]) {
-        if self.plan.is_some() {
-            self.shared.crowds.open(key);
+    pub(super) fn forget(&self, key: &[u8]) {
+        if self.settings.plan.is_some() {
+            self.settings.shared.crowds.open(key);
         }
-        if let Some(refusals) = &self.refusals {
+        if let Some(refusals) = &self.settings.refusals {
             refusals.forget(key);
         }
     }
@@ -460,6 +469,12 @@ struct Reserved {
 
 impl<S: Source> Clone for Limiter<S> {
     fn clone(&self) -> Self {
+        Self { settings: Arc::clone(&self.settings) }
+    }
+}
+
+impl<S: Source> Clone for Settings<S> {
+    fn clone(&self) -> Self {
         Self { shared: Arc::clone(&self.shared), refusals: self.refusals.clone(), ..*self }
     }
 }
@@ -467,11 +482,11 @@ impl<S: Source> Clone for Limiter<S> {
 impl<S: Source> fmt::Debug for Limiter<S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Limiter")
-            .field("limits", &self.limits)
-            .field("max_wait", &self.max_wait)
-            .field("deadline", &self.terms.deadline)
-            .field("heed_holds", &self.terms.heed_holds)
-            .field("outage", &self.outage)
+            .field("limits", &self.settings.limits)
+            .field("max_wait", &self.settings.max_wait)
+            .field("deadline", &self.settings.terms.deadline)
+            .field("heed_holds", &self.settings.terms.heed_holds)
+            .field("outage", &self.settings.outage)
             .finish_non_exhaustive()
     }
 }

@@ -52,6 +52,10 @@ impl Keys {
         self.clock.get_or_insert_with(|| Clock::starting_at(SystemTime::now())).now()
     }
 
+    fn state(&self, key: &[u8]) -> State {
+        self.keys.get(key).map_or_else(State::new, |key| state(&key.stored))
+    }
+
     fn sweep(&mut self, now: Nanos) {
         if self.keys.len() >= self.sweep_at.max(FEW_KEYS) {
             self.keys.retain(|_, key| !state(&key.stored).is_idle(now));
@@ -94,10 +98,41 @@ impl Engine {
         keys.sweep(now);
         let share = share_of(limits, one_of);
         let call = Acquire { clauses: share.clauses(), mode: Mode::Wait(max_wait) };
-        let mut state = keys.keys.get(key).map_or_else(State::new, |key| state(&key.stored));
+        let mut state = keys.state(key);
         let verdict = gcra::acquire(&call, &mut state, now, &bounds());
         keys.carry_out(key, verdict.change, &state, share);
         LimitReply::of(&verdict).decision()
+    }
+
+    /// Charges what a call that was granted here cost more than these limits say, into debt if need be.
+    pub(super) fn force(&self, key: &[u8], limits: &Limits, one_of: NonZeroU32, costs: &Limits) {
+        let Some(share) = share_with_costs(limits, one_of, costs) else { return };
+        let mut keys = locked(&self.0);
+        let now = keys.now();
+        let call = Acquire { clauses: share.clauses(), mode: Mode::Force };
+        let mut state = keys.state(key);
+        let verdict = gcra::acquire(&call, &mut state, now, &bounds());
+        keys.carry_out(key, verdict.change, &state, share);
+    }
+
+    /// Gives costs back of a call that was granted here with these limits. False if there was nothing to give back to,
+    /// or it is a turn behind which somebody stands.
+    pub(super) fn give_back(
+        &self,
+        key: &[u8],
+        limits: &Limits,
+        one_of: NonZeroU32,
+        costs: &Limits,
+        why: Why,
+    ) -> bool {
+        let Some(share) = share_with_costs(limits, one_of, costs) else { return false };
+        let mut keys = locked(&self.0);
+        let now = keys.now();
+        let mut state = keys.state(key);
+        let call = GiveBack { clauses: share.clauses(), why };
+        let verdict = give_back(&call, &mut state, now, &bounds());
+        keys.carry_out(key, verdict.change, &state, share);
+        verdict.reply.granted == 1
     }
 
     /// A turn of this engine is given up.
@@ -113,6 +148,12 @@ impl Engine {
         let verdict = give_back(&call, &mut state, now, &bounds());
         keys.carry_out(key, verdict.change, &state, share);
     }
+}
+
+/// The same share of limits, of which a call takes other costs.
+fn share_with_costs(limits: &Limits, one_of: NonZeroU32, costs: &Limits) -> Option<Limits> {
+    let costs: Vec<u64> = costs.as_slice().iter().map(Limit::tokens).collect();
+    share_of(limits, one_of).with_costs(&costs).ok()
 }
 
 /// One part in `one_of` of each limit, but room for one call.

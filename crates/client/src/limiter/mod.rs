@@ -5,6 +5,9 @@
 //! | file | idea |
 //! |---|---|
 //! | `calls` | the limiter: what can be asked of it |
+//! | `permit` | what it answers: a decision, and the means to settle it |
+//! | `settling` | what comes after a call: settling it, giving back what it took |
+//! | `looking` | looking at a key, and forgetting it |
 //! | `ask` | one command, answered within the deadline or not at all |
 //! | `gate` | the way to the server: through the breaker, over the line |
 //! | `breaker` | whether a command may be sent now: pure, time is a parameter |
@@ -32,11 +35,15 @@ mod given_up;
 mod in_order;
 mod lane;
 mod local;
+mod looking;
 mod outage;
+mod permit;
 mod queue;
 mod refusals;
+mod settling;
 mod shares;
 mod turns;
 
 pub use calls::Limiter;
 pub use outage::Outage;
+pub use permit::Permit;

@@ -258,7 +258,7 @@ async fn what_is_told_beside_a_grant_counts_what_is_held() {
     let mut told = Vec::new();
     for _ in 0..100 {
         let decision = limiter.try_acquire("k").await.unwrap();
-        let Decision::Granted { remaining, .. } = decision else { panic!("{decision:?}") };
+        let Decision::Granted { remaining, .. } = *decision else { panic!("{decision:?}") };
         told.push(remaining);
         sleep(ms(2)).await;
     }

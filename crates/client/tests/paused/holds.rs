@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use sluice_client::{Decision, Error, Limit, Limiter, Outage};
+use sluice_client::{Error, Limit, Limiter, Outage};
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -174,7 +174,9 @@ async fn whatever_is_held_and_given_up_nobody_goes_early() {
         let (limiter, report) = (limiters[(n % 2) as usize].clone(), report.clone());
         let patience = ms(5000 + (n * 7919) % 40_000);
         tokio::spawn(async move {
-            if let Ok(Ok(Decision::Granted { .. })) = timeout(patience, limiter.acquire("k")).await {
+            if let Ok(Ok(permit)) = timeout(patience, limiter.acquire("k")).await
+                && permit.is_granted()
+            {
                 let _ = report.send(start.elapsed());
             }
         });

@@ -16,5 +16,6 @@ mod holds;
 mod joining;
 mod leases;
 mod outage;
+mod permits;
 mod server;
 mod turns;

@@ -30,7 +30,7 @@ async fn closed_is_an_error_after_the_deadline() {
 async fn open_lets_everything_pass_and_says_so() {
     let limiter = Limiter::new(silent(), LIMIT, Outage::Open);
     for _ in 0..5 {
-        assert_eq!(limiter.acquire("k").await.unwrap(), Decision::Unchecked);
+        assert_eq!(*limiter.acquire("k").await.unwrap(), Decision::Unchecked);
         assert!(limiter.try_acquire("k").await.unwrap().is_granted());
     }
     assert!(limiter.force("k").await.is_err() && limiter.refund("k").await.is_err());
@@ -46,7 +46,7 @@ async fn local_keeps_the_share_and_waits_in_turn() {
         times.push(start.elapsed().as_secs());
     }
     assert_eq!(times, [0, 2, 4], "half of one a second, one at once");
-    assert!(matches!(limiter.try_acquire("k").await.unwrap(), Decision::Denied { .. }));
+    assert!(matches!(*limiter.try_acquire("k").await.unwrap(), Decision::Denied { .. }));
 }
 
 #[tokio::test(start_paused = true)]

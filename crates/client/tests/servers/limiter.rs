@@ -15,6 +15,8 @@ on_both_servers![
     one_who_hangs_up_costs_no_turn_while_others_wait,
     the_last_turn_goes_back,
     a_call_is_settled,
+    permits_give_back_what_they_took,
+    a_key_is_looked_at_and_reset,
     each_kind_of_limit_lets_through_what_it_says,
     a_hold_of_another_process_moves_those_who_heed_it,
     a_hold_is_over_when_it_is_ended,
@@ -25,6 +27,52 @@ on_both_servers![
 async fn limiter(server: &Server, limits: impl Into<Limits>) -> Limiter<redis::aio::MultiplexedConnection> {
     let connection = crate::connect(&server.client()).await;
     Limiter::new(connection, limits, Outage::Closed).deadline(ms(5000))
+}
+
+async fn permits_give_back_what_they_took(kind: Kind) {
+    let server = Server::start_tcp(kind);
+    let limiter = limiter(&server, Limit::per_hour(10)).await;
+    let left = async || limiter.try_acquire("k").await.unwrap().remaining().unwrap();
+    assert!(limiter.try_acquire("k").await.unwrap().refund().await.unwrap());
+    assert!(limiter.try_acquire("k").await.unwrap().cancel().await.unwrap());
+    limiter.try_acquire("k").await.unwrap().settle(&[4]).await.unwrap();
+    limiter.with(Limit::per_hour(10).cost(3)).try_acquire("k").await.unwrap().settle(&[1]).await.unwrap();
+    assert_eq!(left().await, 4);
+    let never = limiter.with(Limit::per_hour(10).cost(11)).try_acquire("k").await.unwrap();
+    assert!(matches!(*never, Decision::Never { .. }) && !never.refund().await.unwrap());
+    assert_eq!(left().await, 3);
+
+    let turns = limiter.with(Limit::per_second(1));
+    let mut reserved = Vec::new();
+    for _ in 0..4 {
+        reserved.push(turns.reserve("turns").await.unwrap());
+    }
+    let mut next = || reserved.pop().unwrap();
+    assert!(next().cancel().await.unwrap(), "nobody stands behind the last");
+    let (third, second, first) = (next(), next(), next());
+    assert!(!second.cancel().await.unwrap(), "the third stands behind it");
+    assert!(third.cancel().await.unwrap() && !first.cancel().await.unwrap(), "the first has come");
+}
+
+async fn a_key_is_looked_at_and_reset(kind: Kind) {
+    let server = Server::start_tcp(kind);
+    let limiter = limiter(&server, Limit::per_hour(2)).await.remember_refusals(10);
+    assert!(!limiter.reset("k").await.unwrap(), "there is nothing");
+    for remaining in [1, 1] {
+        assert_eq!(limiter.peek("k").await.unwrap().remaining(), Some(remaining));
+    }
+    for granted in [true, true, false] {
+        assert_eq!(limiter.peek("k").await.unwrap().is_granted(), granted);
+        assert_eq!(limiter.try_acquire("k").await.unwrap().is_granted(), granted);
+    }
+    let info = limiter.info("k").await.unwrap();
+    assert_eq!((info.limits[0].limit, info.limits[0].remaining), (Limit::per_hour(2), 0));
+    assert!(limiter.reset("k").await.unwrap());
+    assert!(limiter.info("k").await.unwrap().limits.is_empty());
+    assert!(
+        limiter.try_acquire("k").await.unwrap().is_granted(),
+        "a refusal that was remembered is forgotten"
+    );
 }
 
 async fn replicas_wait_in_turn(kind: Kind) {

@@ -17,7 +17,7 @@ fn limiter(server: &Server, outage: Outage) -> Limiter {
 
 /// As was chosen, and the other way round.
 async fn is_an_outage(server: &Server, key: &str, says: &str) {
-    assert_eq!(limiter(server, Outage::Open).acquire(key).await.unwrap(), Decision::Unchecked);
+    assert_eq!(*limiter(server, Outage::Open).acquire(key).await.unwrap(), Decision::Unchecked);
     assert!(limiter(server, Outage::local(2)).try_acquire(key).await.unwrap().is_granted());
     let error = limiter(server, Outage::Closed).try_acquire(key).await.unwrap_err();
     assert!(matches!(&error, Error::NotServing(error) if error.code() == Some(says)), "{error}");
