@@ -35,6 +35,9 @@ pub enum Error {
     /// This process waits for so many locks already, each with a connection. See
     /// `Locks::waiting_connections`.
     TooManyWaits(usize),
+    /// A method of `sluice_client::sync` was called in async code, which it would block: nothing was sent. Use
+    /// `sluice_client::Limiter` and `sluice_client::Locks` there, or `tokio::task::spawn_blocking`.
+    InAsync,
     /// The wait that was asked for is above the server's setting `sluice.max-wait-ms`.
     MaxWait(RedisError),
     /// The key holds something else.
@@ -145,6 +148,10 @@ impl fmt::Display for Error {
                  `CONFIG SET sluice.{}`",
                 MAX_WAIT_MS.name.to_string_lossy()
             ),
+            Self::InAsync => f.write_str(
+                "sluice_client::sync was called in async code, which it would block: use sluice_client::Limiter and \
+                 sluice_client::Locks there, or tokio::task::spawn_blocking",
+            ),
             Self::TooManyWaits(locks) => write!(
                 f,
                 "this process waits for {locks} other locks already: raise waiting_connections, or wait for fewer"
@@ -168,6 +175,7 @@ impl StdError for Error {
             | Self::NotAsked { .. }
             | Self::TimedOut(_)
             | Self::TooManyWaits(_)
+            | Self::InAsync
             | Self::Limit(_)
             | Self::Redis(_) => None,
         }

@@ -9,12 +9,13 @@
 //! | requests that wait their turn, first in, first out over all processes | [`Limiter::acquire`] |
 //! | to refuse what is too much | [`Limiter::try_acquire`] |
 //! | a job that never overlaps with itself | [`Locks`] |
+//! | limiters and locks in code that is not async | `sync`, with the feature of that name |
 //! | all of it without a server, in tests | [`InProcess`] |
 //! | the bare commands, also without tokio | [`SluiceCommands`], [`AsyncSluiceCommands`], [`SluicePipeline`] |
 //!
 //! Features: `tokio` (default) for everything asynchronous, `cluster` for [`Locks`], limiters and pipelines
 //! over a cluster client, `sentinel` for servers that sentinels name, `connection-manager` for limiters over
-//! a `ConnectionManager`, `tracing` for events.
+//! a `ConnectionManager`, `sync` for limiters and locks that block, `tracing` for events.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "tokio")]
@@ -35,6 +36,8 @@ mod outage;
 mod wire;
 
 pub mod command;
+#[cfg(feature = "sync")]
+pub mod sync;
 
 #[cfg(feature = "tokio")]
 mod clock;

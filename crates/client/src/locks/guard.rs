@@ -1,9 +1,13 @@
 //! A lock that is held.
 
 use std::fmt;
+use std::future::Future;
+use std::io;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::task::AbortHandle;
 use tokio::time::{Instant, sleep};
 
@@ -31,7 +35,25 @@ pub struct Guard<K: Connect = redis::Client> {
     claimant: Claimant<K>,
     lease: Arc<Lease>,
     fence: u64,
-    renewal: Option<AbortHandle>,
+    renewal: Option<Renewing>,
+}
+
+/// What keeps the lease alive, until this is dropped.
+enum Renewing {
+    Task(AbortHandle),
+    /// A thread, which ends when the other end of this is gone.
+    Thread {
+        _until: oneshot::Sender<()>,
+    },
+}
+
+impl Drop for Renewing {
+    fn drop(&mut self) {
+        // A renewal that is on its way already does no harm: it cannot revive a lease.
+        if let Self::Task(task) = self {
+            task.abort();
+        }
+    }
 }
 
 impl<K: Connect> Guard<K> {
@@ -61,9 +83,25 @@ impl<K: Connect> Guard<K> {
         self.lease.left()
     }
 
-    /// Ends when the lock is lost: the server says that it is held no more, or [`Self::valid_for`] is zero.
-    pub async fn lost(&self) {
-        self.lease.end().await;
+    /// A future that ends when the lock is lost: the server says that it is held no more, or [`Self::valid_for`] is
+    /// zero. It does not borrow the guard, so it can be spawned, and stand beside [`Self::release`] in a `select!`.
+    ///
+    /// What is released or dropped is not lost: after that it never ends. Drop it then, or abort its task.
+    ///
+    /// ```
+    /// # use sluice_client::Locks;
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let guard = Locks::in_process().lock("lock:nightly").try_acquire().await?.acquired().expect("it is free");
+    /// let lost = tokio::spawn(guard.lost());
+    /// tokio::time::sleep(std::time::Duration::from_secs(31)).await; // the lease was for 30
+    /// lost.await?; // stop: somebody else may hold the lock now
+    /// assert!(!guard.release().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn lost(&self) -> impl Future<Output = ()> + Send + 'static + use<K> {
+        Arc::clone(&self.lease).end()
     }
 
     /// Sets what is left of the lease to `lease`, which may be less than it is now. False: the lock is
@@ -88,15 +126,49 @@ impl<K: Connect> Guard<K> {
         if self.renewal.is_some() {
             return;
         }
-        let Claimant { server, key, owner, lease, runtime, .. } = &self.claimant;
-        let renewal = Renewal {
-            server: Arc::clone(server),
+        let renewal = self.renewals_by(Arc::clone(&self.claimant.server));
+        let task = self.claimant.runtime.spawn(renewal.run());
+        self.renewal = Some(Renewing::Task(task.abort_handle()));
+    }
+
+    /// As [`Self::keep_alive`], by a thread of its own, with a runtime and a connection of its own: the lease is renewed
+    /// also while the runtime here is blocked, by a long computation or a call that is not async. It takes the place of
+    /// [`Self::keep_alive`] if that was called before.
+    ///
+    /// The thread ends with the guard, or when the lock is lost. A guard of which one task is in the middle of
+    /// [`Self::extend`] when its runtime gets blocked is not renewed meanwhile: whoever extends does so alone. With
+    /// tokio's clock paused the thread's clock is not.
+    ///
+    /// # Errors
+    /// If no thread or runtime can be made.
+    pub fn keep_alive_on_thread(&mut self) -> io::Result<()> {
+        if let Some(Renewing::Thread { .. }) = self.renewal {
+            return Ok(());
+        }
+        let renewal = self.renewals_by(Arc::new(self.claimant.server.on_its_own()));
+        let (until, gone) = oneshot::channel::<()>();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        thread::Builder::new().name("sluice-lease".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    () = renewal.run() => {}
+                    _ = gone => {}
+                }
+            });
+        })?;
+        self.renewal = Some(Renewing::Thread { _until: until });
+        Ok(())
+    }
+
+    fn renewals_by(&self, server: Arc<Server<K>>) -> Renewal<K> {
+        let Claimant { key, owner, lease, .. } = &self.claimant;
+        Renewal {
+            server,
             key: Arc::clone(key),
             owner: Arc::clone(owner),
             ttl: *lease,
             lease: Arc::clone(&self.lease),
-        };
-        self.renewal = Some(runtime.spawn(renewal.run()).abort_handle());
+        }
     }
 
     /// Releases the lock. False: it was not held any more.
@@ -119,11 +191,9 @@ impl<K: Connect> Guard<K> {
 
 impl<K: Connect> Drop for Guard<K> {
     fn drop(&mut self) {
-        // Before the claimant's release. A renewal that is on its way already does no harm: it cannot
-        // revive a lease.
-        if let Some(renewal) = self.renewal.take() {
-            renewal.abort();
-        }
+        self.lease.let_go();
+        // Before the claimant's release.
+        drop(self.renewal.take());
     }
 }
 

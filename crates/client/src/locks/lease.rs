@@ -1,5 +1,7 @@
 //! How long a lease lasts at least, by this process's own clock.
 
+use std::future::pending;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::{Mutex, MutexGuard, watch};
@@ -18,6 +20,8 @@ struct State {
     until: Instant,
     /// The server said so.
     lost: bool,
+    /// The guard is gone: nobody can lose the lock any more.
+    let_go: bool,
     /// A release is under way: that the lock is held no more is what is wanted.
     releasing: bool,
     /// The shortest time that an extension asked for which was not answered. It may be carried out at any time
@@ -27,7 +31,7 @@ struct State {
 
 impl Lease {
     pub(super) fn new(until: Instant) -> Self {
-        let state = State { until, lost: false, releasing: false, doubt: None };
+        let state = State { until, lost: false, let_go: false, releasing: false, doubt: None };
         Self { state: watch::Sender::new(state), extending: Mutex::new(()) }
     }
 
@@ -78,11 +82,19 @@ impl Lease {
         self.state.send_modify(|state| state.releasing = releasing);
     }
 
-    /// Ends when the lease does.
-    pub(super) async fn end(&self) {
+    /// It was released, or is being released by whoever sees to what was dropped.
+    pub(super) fn let_go(&self) {
+        self.state.send_modify(|state| state.let_go = true);
+    }
+
+    /// Ends when the lease does; of one that was let go before, never.
+    pub(super) async fn end(self: Arc<Self>) {
         let mut changes = self.state.subscribe();
         loop {
-            let State { until, lost, .. } = *changes.borrow_and_update();
+            let State { until, lost, let_go, .. } = *changes.borrow_and_update();
+            if let_go {
+                pending::<()>().await;
+            }
             if lost || until <= Instant::now() {
                 return;
             }
@@ -104,12 +116,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_ends_when_its_time_is_over_and_not_while_it_is_renewed() {
         let start = Instant::now();
-        let lease = Lease::new(start + SECOND);
+        let lease = Arc::new(Lease::new(start + SECOND));
         let renew = async {
             sleep_until(start + SECOND / 2).await;
             lease.set(Instant::now(), 3 * SECOND / 2);
         };
-        tokio::join!(lease.end(), renew);
+        tokio::join!(Arc::clone(&lease).end(), renew);
         assert_eq!(start.elapsed(), 2 * SECOND);
         assert_eq!(lease.left(), Duration::ZERO);
     }
@@ -117,12 +129,12 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn it_ends_at_once_when_the_server_says_so() {
         let start = Instant::now();
-        let lease = Lease::new(start + SECOND);
+        let lease = Arc::new(Lease::new(start + SECOND));
         let lose = async {
             sleep_until(start + SECOND / 4).await;
             assert!(lease.lose());
         };
-        tokio::join!(lease.end(), lose);
+        tokio::join!(Arc::clone(&lease).end(), lose);
         assert_eq!(start.elapsed(), SECOND / 4);
         assert_eq!(lease.left(), Duration::ZERO);
     }

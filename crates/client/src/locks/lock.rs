@@ -113,6 +113,11 @@ impl<K: Connect> Locks<K> {
         self.server.released().await;
     }
 
+    #[cfg(feature = "sync")]
+    pub(crate) fn deadline(&self) -> Duration {
+        self.server.deadline
+    }
+
     /// The lock in this key, with a lease of 30 s, for one holder.
     pub fn lock(&self, key: impl AsRef<[u8]>) -> Lock<K> {
         Lock { locks: self.clone(), key: key.as_ref().into(), ttl: Duration::from_secs(30), holders: 1 }

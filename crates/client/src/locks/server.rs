@@ -42,6 +42,11 @@ impl<K: Connect> Server<K> {
         self.line.way().connect().await
     }
 
+    /// The same server over a connection of another runtime.
+    pub(super) fn on_its_own(&self) -> Self {
+        Self::new(self.line.way().clone(), self.deadline)
+    }
+
     /// Counts a release until what this answers is dropped, with the task that carries it out.
     pub(super) fn releasing(&self) -> Releasing {
         self.releases.send_modify(|releases| *releases += 1);

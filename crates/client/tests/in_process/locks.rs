@@ -98,6 +98,28 @@ async fn keep_alive_keeps_it_for_hours_and_a_del_is_noticed() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn lost_stands_beside_release_and_outlives_the_guard() {
+    let server = InProcess::new();
+    let locks: Locks = server.locks();
+    let guard = lock(&locks).try_acquire().await.unwrap().acquired().unwrap();
+    let lost = guard.lost();
+    tokio::select! {
+        () = lost => panic!("it is not lost"),
+        released = guard.release() => assert!(released.unwrap()),
+    }
+    let guard = lock(&locks).try_acquire().await.unwrap().acquired().unwrap();
+    let (lost, of_a_dropped) = (tokio::spawn(guard.lost()), guard.lost());
+    server.set_clock_forward(ms(60_000));
+    assert!(!guard.extend(ms(1000)).await.unwrap());
+    lost.await.unwrap();
+    let guard = lock(&locks).try_acquire().await.unwrap().acquired().unwrap();
+    let watched = guard.lost();
+    drop(guard);
+    of_a_dropped.await; // it was lost before
+    assert!(timeout(ms(3_600_000), watched).await.is_err(), "what is dropped is released, and not lost");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wait_has_an_end_and_a_del_hands_the_lock_on() {
     let (server, start) = (InProcess::new(), Instant::now());
     let (ours, theirs): (Locks, Locks) = (server.locks(), server.locks());

@@ -24,6 +24,7 @@ on_both_servers![
     case_58_a_release_that_is_cancelled_still_happens,
     case_59_a_dropped_guard_releases_inside_and_outside_of_the_runtime,
     case_61_a_guard_dropped_during_a_renewal_stays_released,
+    a_thread_renews_while_the_runtime_is_blocked,
     a_lost_answer_is_asked_for_again,
     a_release_that_fails_gives_the_guard_back,
     an_attempt_that_is_dropped_holds_nothing,
@@ -50,6 +51,23 @@ async fn a_lock_is_held_by_one_and_released(kind: Kind) {
     assert!(Some(again.fence()) > fence);
     server.ask("DEL l").int();
     assert!(!again.release().await.unwrap(), "it was held no more");
+}
+
+async fn a_thread_renews_while_the_runtime_is_blocked(kind: Kind) {
+    let server = Server::start_tcp(kind);
+    // The runtime of a test has one thread.
+    let lock = Locks::with_deadline(server.client(), ms(10_000)).lock("l").ttl(ms(600));
+    let mut guard = lock.try_acquire().await.unwrap().acquired().unwrap();
+    guard.keep_alive();
+    guard.keep_alive_on_thread().unwrap();
+    let lost = tokio::spawn(guard.lost());
+    std::thread::sleep(ms(1800)); // three leases
+    assert!(guard.valid_for() > Duration::ZERO);
+    assert!(guard.extend(ms(60_000)).await.unwrap());
+    assert!(!lost.is_finished());
+    assert!(guard.release().await.unwrap() && free(&server, "l"));
+    assert!(!lost.is_finished(), "what is released is not lost");
+    lost.abort();
 }
 
 async fn a_semaphore_is_held_by_as_many(kind: Kind) {

@@ -20,6 +20,8 @@ mod limiter;
 mod locks;
 mod not_serving;
 mod outage;
+#[cfg(feature = "sync")]
+mod sync;
 mod waiting;
 
 /// A connection that gives a loaded machine the time it needs; `redis` gives it half a second.
