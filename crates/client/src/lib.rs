@@ -15,7 +15,7 @@
 //!
 //! Features: `tokio` (default) for everything asynchronous, `cluster` for [`Locks`], limiters and pipelines
 //! over a cluster client, `sentinel` for servers that sentinels name, `connection-manager` for limiters over
-//! a `ConnectionManager`, `sync` for limiters and locks that block, `tracing` for events.
+//! a `ConnectionManager`, `sync` for limiters and locks that block, `tracing` for events, `metrics` for counters.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "tokio")]
@@ -51,6 +51,8 @@ mod link;
 mod locked;
 #[cfg(feature = "tokio")]
 mod locks;
+#[cfg(feature = "tokio")]
+mod measure;
 
 #[cfg(feature = "tokio")]
 pub use commands::AsyncSluiceCommands;
@@ -75,6 +77,8 @@ pub use lock_info::{Holder, LockInfo, Waiter};
 pub use lock_reply::LockReply;
 #[cfg(feature = "tokio")]
 pub use locks::{Attempt, Guard, Lock, Locks, NotReleased};
+#[cfg(feature = "metrics")]
+pub use measure::describe_metrics;
 pub use redis;
 
 #[cfg(all(doctest, feature = "tokio"))]

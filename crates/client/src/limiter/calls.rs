@@ -25,6 +25,7 @@ use crate::in_process::InProcess;
 use crate::limit_reply::LimitReply;
 use crate::limits::Limits;
 use crate::link::{Source, Way};
+use crate::measure;
 use crate::wire::{duration, millis};
 
 /// Limits on the keys of one server, for everything that this process sends.
@@ -245,6 +246,9 @@ impl<S: Source> Limiter<S> {
             queue.turn(asked, answered + decision.wait(), decision.act_at())
         };
         if decision.wait().is_zero() {
+            if decision.is_granted() {
+                measure::waited(Duration::ZERO);
+            }
             return Ok(self.permit(key, decision, taken));
         }
         let used = queue.wait_for(lane.clone(), turn, terms).await;
@@ -257,7 +261,9 @@ impl<S: Source> Limiter<S> {
                 Ok(()) => {}
             }
         }
-        Ok(self.permit(key, decision.acted(answered.elapsed()), taken))
+        let waited = answered.elapsed();
+        measure::waited(waited);
+        Ok(self.permit(key, decision.acted(waited), taken))
     }
 
     /// Takes a turn, and does not wait for it: sleep for the [`wait`](Decision::wait) of the answer and then go
@@ -285,6 +291,7 @@ impl<S: Source> Limiter<S> {
     }
 
     fn permit(&self, key: &[u8], decision: Decision, taken: Taken) -> Permit<S> {
+        measure::decided(&decision);
         Permit { limiter: self.clone(), key: key.into(), decision, taken }
     }
 
@@ -356,7 +363,9 @@ impl<S: Source> Limiter<S> {
     pub async fn force(&self, key: impl AsRef<[u8]>) -> Result<Decision> {
         let reply: LimitReply =
             self.ask(command::ratelimit_force(key.as_ref(), self.settings.limits)).await?;
-        Ok(reply.forced())
+        let decision = reply.forced();
+        measure::decided(&decision);
+        Ok(decision)
     }
 
     /// Holds a key, whatever [`Outage`] says: nobody acts before that time is over. A ban, or a partner
@@ -402,6 +411,7 @@ impl<S: Source> Limiter<S> {
             return Err(error);
         }
         event!(warn, "the limiter's server is out of reach", error = error);
+        measure::outage(&error);
         match self.settings.outage {
             Outage::Closed => Err(error),
             Outage::Open => Ok(Decision::Unchecked),

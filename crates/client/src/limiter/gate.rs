@@ -12,6 +12,7 @@ use super::breaker::{Breaker, Entry};
 use crate::error::{Error, Result};
 use crate::link::{Line, Source, Use, Way};
 use crate::locked::locked;
+use crate::measure;
 
 /// Between two questions whether a silent server is there.
 const AGAIN: Duration = Duration::from_millis(250);
@@ -28,11 +29,32 @@ struct State {
     waiting: VecDeque<(Duration, oneshot::Sender<()>)>,
     /// Somebody asks whether the server is there.
     probed: bool,
+    /// As it was measured last.
+    open: bool,
+}
+
+impl State {
+    /// What has become of the breaker is measured.
+    fn measure(&mut self) {
+        let open = self.breaker.is_open();
+        if open != self.open {
+            self.open = open;
+            measure::breaker(open);
+        }
+    }
+}
+
+impl Drop for State {
+    fn drop(&mut self) {
+        if self.open {
+            measure::breaker(false);
+        }
+    }
 }
 
 impl<S: Source> Gate<S> {
     pub(super) fn new(way: Way<S>) -> Self {
-        let state = State { breaker: Breaker::new(), waiting: VecDeque::new(), probed: false };
+        let state = State { breaker: Breaker::new(), waiting: VecDeque::new(), probed: false, open: false };
         Self { line: Line::new(way), state: Mutex::new(state) }
     }
 
@@ -107,6 +129,7 @@ impl<S: Source> Gate<S> {
         self.line.give_up_on(used);
         let mut state = locked(&self.state);
         if state.breaker.timed_out(sent) {
+            state.measure();
             event!(warn, "the limiter's server is silent; nothing is sent until it answers");
             self.probe(&mut state, deadline);
         }
@@ -199,6 +222,7 @@ impl<S: Source> Sent<S> {
             Stage::Late if answered => state.breaker.alive(now),
             Stage::Before | Stage::Late | Stage::Over => return,
         }
+        state.measure();
         Gate::<S>::admit(&mut state);
     }
 
@@ -244,6 +268,7 @@ impl<S: Source> Probe<S> {
                     event!(info, "the limiter's server answers again");
                     let mut state = locked(&gate.state);
                     state.breaker.alive(Instant::now());
+                    state.measure();
                     Gate::<S>::admit(&mut state);
                     return;
                 }

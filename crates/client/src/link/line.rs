@@ -18,6 +18,7 @@ use tokio::time::{Instant, timeout};
 use super::source::Source;
 use super::way::{Way, Wire};
 use crate::error::{Error, Result};
+use crate::measure::RoundTrip;
 use crate::outage::leads_elsewhere;
 
 /// How long a connection that leads to a replica is kept at least: whoever resolves names may know the old
@@ -106,9 +107,16 @@ impl<S: Source> Line<S> {
         loop {
             let Made { mut connection, number, at } = self.open_connection().await?;
             used.0.store(number, Ordering::Release);
+            let round_trip = RoundTrip::begin();
             let outcome = command.query_async::<Value>(&mut connection).await;
             self.used_us.store(self.now_us(), Ordering::Relaxed);
-            let Err(error) = outcome else { return outcome };
+            let Err(error) = outcome else {
+                round_trip.end(command);
+                return outcome;
+            };
+            if error.code().is_some() {
+                round_trip.end(command);
+            }
             let elsewhere = leads_elsewhere(&error) && at.elapsed() >= KEPT;
             if elsewhere || error.is_unrecoverable_error() {
                 self.forget(number);

@@ -18,6 +18,7 @@ use crate::command;
 use crate::error::{Error, Result};
 use crate::link::Connect;
 use crate::lock_reply::LockReply;
+use crate::measure;
 
 /// A lock that is held, until it is released, dropped, or its lease ends.
 ///
@@ -58,6 +59,7 @@ impl Drop for Renewing {
 
 impl<K: Connect> Guard<K> {
     pub(super) fn new(claimant: Claimant<K>, fence: u64, until: Instant) -> Self {
+        measure::held(true);
         Self { claimant, lease: Arc::new(Lease::new(until)), fence, renewal: None }
     }
 
@@ -180,7 +182,12 @@ impl<K: Connect> Guard<K> {
         // A renewal that comes behind the release finds the lock gone, which is no loss.
         self.lease.set_releasing(true);
         match self.claimant.release().await {
-            Ok(held) => Ok(held),
+            Ok(held) => {
+                if !held {
+                    self.lease.measure_loss();
+                }
+                Ok(held)
+            }
             Err(error) => {
                 self.lease.set_releasing(false);
                 Err(NotReleased { guard: self, error })
@@ -192,6 +199,10 @@ impl<K: Connect> Guard<K> {
 impl<K: Connect> Drop for Guard<K> {
     fn drop(&mut self) {
         self.lease.let_go();
+        if self.lease.left().is_zero() {
+            self.lease.measure_loss();
+        }
+        measure::held(false);
         // Before the claimant's release.
         drop(self.renewal.take());
     }
@@ -254,13 +265,19 @@ impl<K: Connect> Renewal<K> {
         loop {
             sleep(pause).await;
             match self.renew(patience).await {
-                Ok(Renewed::Held) => pause = third,
+                Ok(Renewed::Held) => {
+                    measure::renewed("renewed");
+                    pause = third;
+                }
                 Ok(Renewed::Ended) => {
+                    measure::renewed("too_late");
+                    self.lease.measure_loss();
                     event!(warn, "a lease ended before it could be renewed");
                     return;
                 }
                 Ok(Renewed::Gone) => {
                     if self.lease.lose() {
+                        measure::renewed("gone");
                         event!(warn, "a lock was lost: the server says that it is held no more");
                         return;
                     }
@@ -268,6 +285,7 @@ impl<K: Connect> Renewal<K> {
                     pause = retry;
                 }
                 Err(error) => {
+                    measure::renewed("failed");
                     event!(warn, "a lease could not be renewed, trying again", error = error);
                     pause = retry;
                 }

@@ -7,6 +7,8 @@ use std::time::Duration;
 use tokio::sync::{Mutex, MutexGuard, watch};
 use tokio::time::{Instant, sleep_until};
 
+use crate::measure;
+
 /// Until when a lock is held, as far as this process can know. Every bound is counted from before the command
 /// was sent that set it, and the server counts from when it got it: this end is never the later one.
 pub(super) struct Lease {
@@ -20,6 +22,8 @@ struct State {
     until: Instant,
     /// The server said so.
     lost: bool,
+    /// Its loss was measured.
+    measured: bool,
     /// The guard is gone: nobody can lose the lock any more.
     let_go: bool,
     /// A release is under way: that the lock is held no more is what is wanted.
@@ -31,7 +35,8 @@ struct State {
 
 impl Lease {
     pub(super) fn new(until: Instant) -> Self {
-        let state = State { until, lost: false, let_go: false, releasing: false, doubt: None };
+        let state =
+            State { until, lost: false, measured: false, let_go: false, releasing: false, doubt: None };
         Self { state: watch::Sender::new(state), extending: Mutex::new(()) }
     }
 
@@ -70,11 +75,27 @@ impl Lease {
 
     /// The server says that the lock is held no more. False if that is what is wanted.
     pub(super) fn lose(&self) -> bool {
-        self.state.send_if_modified(|state| {
+        let lost = self.state.send_if_modified(|state| {
             let lost = !state.releasing;
             state.lost = state.lost || lost;
             lost
-        })
+        });
+        if lost {
+            self.measure_loss();
+        }
+        lost
+    }
+
+    /// The lock was lost, or its lease is over. That counts once.
+    pub(super) fn measure_loss(&self) {
+        let mut first = false;
+        self.state.send_if_modified(|state| {
+            first = !std::mem::replace(&mut state.measured, true);
+            false
+        });
+        if first {
+            measure::lost();
+        }
     }
 
     /// A release begins, or has failed.

@@ -20,6 +20,7 @@ use crate::in_process::InProcess;
 use crate::link::{Connect, Way};
 use crate::lock_info::LockInfo;
 use crate::lock_reply::LockReply;
+use crate::measure;
 
 /// Locks of one server or cluster.
 ///
@@ -181,6 +182,10 @@ impl<K: Connect> Lock<K> {
     /// that either, the call is an error and the lock is released as soon as the server is back. The
     /// same happens when the future is dropped.
     pub async fn try_acquire(&self) -> Result<Attempt<K>> {
+        measured(self.attempt().await)
+    }
+
+    async fn attempt(&self) -> Result<Attempt<K>> {
         let claimant = self.claimant();
         let command = command::lock_try(&claimant.key, &claimant.owner, claimant.lease, self.holders);
         let sent = Instant::now();
@@ -201,17 +206,21 @@ impl<K: Connect> Lock<K> {
     /// [`Error::TooManyWaits`] if it is not free and this process waits for
     /// [so many](Locks::waiting_connections) other locks already.
     pub async fn acquire(&self, time: Duration) -> Result<Attempt<K>> {
+        measured(self.attempt_within(time).await)
+    }
+
+    async fn attempt_within(&self, time: Duration) -> Result<Attempt<K>> {
         if time.is_zero() {
-            return self.try_acquire().await;
+            return self.attempt().await;
         }
         let end = Instant::now().checked_add(time).filter(|_| time <= Duration::from_millis(MAX_MS));
         let seat = match self.locks.server.seats.sit(&self.key) {
-            Place::Seat(seat) => match self.try_acquire().await? {
+            Place::Seat(seat) => match self.attempt().await? {
                 Attempt::Held { .. } => seat,
                 acquired => return Ok(acquired),
             },
             Place::Full(seats) => {
-                return match self.try_acquire().await? {
+                return match self.attempt().await? {
                     Attempt::Held { .. } => Err(Error::TooManyWaits(seats)),
                     acquired => Ok(acquired),
                 };
@@ -289,6 +298,16 @@ enum Waited<K: Connect> {
     Done(Attempt<K>),
     /// The server knows nothing of it any more: another is begun, with the same seat.
     Lost(Seat<K>),
+}
+
+/// What an attempt came to is measured.
+fn measured<K: Connect>(outcome: Result<Attempt<K>>) -> Result<Attempt<K>> {
+    measure::attempted(match &outcome {
+        Ok(Attempt::Acquired(_)) => "acquired",
+        Ok(Attempt::Held { .. }) => "held",
+        Err(_) => "error",
+    });
+    outcome
 }
 
 /// What the future answers before the end, if there is one.

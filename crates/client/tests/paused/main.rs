@@ -15,6 +15,8 @@ mod ahead;
 mod holds;
 mod joining;
 mod leases;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod outage;
 mod permits;
 mod server;

@@ -20,6 +20,7 @@ mod limiter;
 mod locks;
 mod not_serving;
 mod outage;
+mod pools;
 #[cfg(feature = "sync")]
 mod sync;
 mod waiting;
