@@ -103,7 +103,10 @@ impl Inside {
     fn of_the_server(&mut self, command: &[u8], rest: &[&[u8]], now: Nanos) -> Value {
         if command.eq_ignore_ascii_case(b"PING") && rest.is_empty() {
             Value::SimpleString("PONG".to_owned())
-        } else if command.eq_ignore_ascii_case(b"DEL") && !rest.is_empty() {
+        } else if command.eq_ignore_ascii_case(b"DEL") {
+            if rest.is_empty() {
+                return reply::error("ERR wrong number of arguments for 'del' command");
+            }
             let mut deleted = 0;
             for key in rest {
                 deleted += u64::from(self.keys.delete(key, now));

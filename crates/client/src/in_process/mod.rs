@@ -121,10 +121,64 @@ impl fmt::Debug for InProcess {
     }
 }
 
+impl Limiter {
+    /// A limiter with a server of its own in this process, for tests that need no Redis: see [`InProcess`].
+    ///
+    /// ```
+    /// use sluice_client::{Limit, Limiter};
+    /// use tokio::time::Instant;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let (limiter, start) = (Limiter::in_process(Limit::per_second(2).burst(1)), Instant::now());
+    /// for _ in 0..5 {
+    ///     assert!(limiter.acquire("partner:api").await?.is_granted());
+    /// }
+    /// assert_eq!(start.elapsed().as_millis(), 2000); // of tokio's clock, which is paused
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn in_process(limits: impl Into<Limits>) -> Self {
+        Self::with_in_process(&InProcess::new(), limits)
+    }
+
+    /// A limiter on a server in this process that others share.
+    pub fn with_in_process(server: &InProcess, limits: impl Into<Limits>) -> Self {
+        server.limiter(limits)
+    }
+}
+
+impl Locks {
+    /// Locks of a server of their own in this process, for tests that need no Redis: see [`InProcess`].
+    ///
+    /// ```
+    /// use std::time::Duration;
+    /// use sluice_client::Locks;
+    ///
+    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// let lock = Locks::in_process().lock("lock:nightly").ttl(Duration::from_secs(30));
+    /// let guard = lock.try_acquire().await?.acquired().expect("nobody holds it");
+    /// assert!(lock.try_acquire().await?.acquired().is_none());
+    /// let next = lock.acquire(Duration::from_secs(60)).await?; // at once, with tokio's clock paused
+    /// assert!(next.acquired().is_some_and(|next| next.fence() > guard.fence()));
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub fn in_process() -> Self {
+        Self::with_in_process(&InProcess::new())
+    }
+
+    /// Locks of a server in this process that others share.
+    pub fn with_in_process(server: &InProcess) -> Self {
+        server.locks()
+    }
+}
+
 /// It is its own connection, and [`AsyncSluiceCommands`](crate::AsyncSluiceCommands) work on it.
 impl ConnectionLike for InProcess {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(async move { Engine::answer(&self.0, command).await.extract_error() })
+        Box::pin(async move { Ok(Engine::answer(&self.0, command).await) })
     }
 
     fn req_packed_commands<'a>(

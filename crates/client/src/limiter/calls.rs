@@ -21,7 +21,6 @@ use super::shares::Shares;
 use crate::command;
 use crate::decision::Decision;
 use crate::error::{Error, Result};
-use crate::in_process::InProcess;
 use crate::limit_reply::LimitReply;
 use crate::limits::Limits;
 use crate::link::{Source, Way};
@@ -438,33 +437,6 @@ impl<S: Source> Limiter<S> {
         if let Some(refusals) = &self.settings.refusals {
             refusals.forget(key);
         }
-    }
-}
-
-impl Limiter {
-    /// A limiter with a server of its own in this process, for tests that need no Redis: see [`InProcess`].
-    ///
-    /// ```
-    /// use sluice_client::{Limit, Limiter};
-    /// use tokio::time::Instant;
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let (limiter, start) = (Limiter::in_process(Limit::per_second(2).burst(1)), Instant::now());
-    /// for _ in 0..5 {
-    ///     assert!(limiter.acquire("partner:api").await?.is_granted());
-    /// }
-    /// assert_eq!(start.elapsed().as_millis(), 2000); // of tokio's clock, which is paused
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn in_process(limits: impl Into<Limits>) -> Self {
-        Self::with_in_process(&InProcess::new(), limits)
-    }
-
-    /// A limiter on a server in this process that others share.
-    pub fn with_in_process(server: &InProcess, limits: impl Into<Limits>) -> Self {
-        server.limiter(limits)
     }
 }
 

@@ -16,7 +16,6 @@ use super::server::Server;
 use super::wait::Wait;
 use crate::command;
 use crate::error::{Error, Result};
-use crate::in_process::InProcess;
 use crate::link::{Connect, Way};
 use crate::lock_info::LockInfo;
 use crate::lock_reply::LockReply;
@@ -122,33 +121,6 @@ impl<K: Connect> Locks<K> {
     /// The lock in this key, with a lease of 30 s, for one holder.
     pub fn lock(&self, key: impl AsRef<[u8]>) -> Lock<K> {
         Lock { locks: self.clone(), key: key.as_ref().into(), ttl: Duration::from_secs(30), holders: 1 }
-    }
-}
-
-impl Locks {
-    /// Locks of a server of their own in this process, for tests that need no Redis: see [`InProcess`].
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use sluice_client::Locks;
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let lock = Locks::in_process().lock("lock:nightly").ttl(Duration::from_secs(30));
-    /// let guard = lock.try_acquire().await?.acquired().expect("nobody holds it");
-    /// assert!(lock.try_acquire().await?.acquired().is_none());
-    /// let next = lock.acquire(Duration::from_secs(60)).await?; // at once, with tokio's clock paused
-    /// assert!(next.acquired().is_some_and(|next| next.fence() > guard.fence()));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn in_process() -> Self {
-        Self::with_in_process(&InProcess::new())
-    }
-
-    /// Locks of a server in this process that others share.
-    pub fn with_in_process(server: &InProcess) -> Self {
-        server.locks()
     }
 }
 

@@ -1,6 +1,6 @@
 //! The bare commands on it, and what it says to mistakes.
 
-use redis::aio::ConnectionLike;
+use redis::Value;
 use sluice_client::{AsyncSluiceCommands, Error, InProcess, Limit, LimitReply, LockReply, SluicePipeline};
 use tokio::time::sleep;
 
@@ -41,7 +41,7 @@ async fn mistakes_are_answered_in_the_servers_words() {
     ] {
         let mut command = redis::Cmd::new();
         line.split(' ').for_each(|word| _ = command.arg(word));
-        let error = server.req_packed_command(&command).await.unwrap_err();
+        let error = command.query_async::<Value>(&mut server).await.unwrap_err();
         let said = format!("{} {}", error.code().unwrap(), error.detail().unwrap());
         assert_eq!(said, words, "{line}");
     }

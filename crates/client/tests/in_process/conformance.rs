@@ -3,7 +3,6 @@
 
 use std::time::{Duration, UNIX_EPOCH};
 
-use redis::aio::ConnectionLike;
 use redis::{Cmd, Value};
 use serde::Deserialize;
 use serde_json::json;
@@ -32,7 +31,7 @@ impl Clocked {
 
     async fn ask(&self, at_ms: u64, command: &Cmd) -> Result<Value, redis::RedisError> {
         advance(ms(at_ms).saturating_sub(self.start.elapsed())).await;
-        self.server.clone().req_packed_command(command).await
+        command.query_async(&mut self.server.clone()).await
     }
 }
 

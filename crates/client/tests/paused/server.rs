@@ -55,15 +55,15 @@ impl FakeServer {
 }
 
 /// One line of the log; none for a PING.
-fn line(command: &Cmd, reply: &RedisResult<Value>) -> Option<String> {
+fn line(command: &Cmd, reply: RedisResult<Value>) -> Option<String> {
     let words: Vec<String> = command
         .args_iter()
         .map(|arg| if let Arg::Simple(bytes) = arg { bytes } else { panic!("{arg:?}") })
         .map(|bytes| String::from_utf8_lossy(bytes).into_owned())
         .collect();
     let (_, name) = words[0].split_once('.')?;
-    let reply = match reply {
-        Ok(reply) => reply.clone(),
+    let reply = match reply.and_then(Value::extract_error) {
+        Ok(reply) => reply,
         Err(error) => return Some(format!("{} {}", error.code().unwrap(), error.detail().unwrap())),
     };
     let integers: Vec<i64> = match reply {
@@ -86,7 +86,7 @@ impl ConnectionLike for FakeServer {
             let reply = self.server.req_packed_command(command).await;
             let latency = {
                 let mut inside = self.inside.lock().unwrap();
-                inside.log.extend(line(command, &reply));
+                inside.log.extend(line(command, reply.clone()));
                 inside.latency
             };
             if !latency.is_zero() {

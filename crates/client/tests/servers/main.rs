@@ -16,6 +16,7 @@ mod commands;
 mod failover;
 mod flaky;
 mod healing;
+mod in_process;
 mod limiter;
 mod locks;
 mod not_serving;
