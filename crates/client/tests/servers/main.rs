@@ -8,8 +8,8 @@
     reason = "a test that cannot go on has to stop, and say where"
 )]
 
-#[cfg(feature = "cluster")]
 mod busy;
+#[cfg(feature = "cluster")]
 mod cluster;
 mod commands;
 #[cfg(all(feature = "cluster", feature = "sentinel"))]
