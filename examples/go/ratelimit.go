@@ -66,7 +66,7 @@ func (l *Limiter) Middleware(next echo.HandlerFunc) echo.HandlerFunc {
 			return echo.NewHTTPError(http.StatusRequestEntityTooLarge).SetInternal(err)
 		case errors.Is(err, ErrOutage):
 			return echo.NewHTTPError(http.StatusServiceUnavailable).SetInternal(err)
-		case errors.Is(err, context.Canceled): // nobody is there to read it, but the log is
+		case c.Request().Context().Err() != nil: // nobody is there to read it, but the log is
 			return echo.NewHTTPError(499, "client closed request").SetInternal(err)
 		}
 		return err // the module is not loaded, MaxWait is above sluice.max-wait-ms, ...: 500
