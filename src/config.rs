@@ -1,4 +1,4 @@
-//! The settings: `CONFIG GET sluice.*`, `CONFIG SET`, or `loadmodule libsluice.so name value ...`.
+//! The settings that are numbers: `CONFIG GET sluice.*`, `CONFIG SET`, or `loadmodule libsluice.so name value ...`.
 
 use sluice_core::digits;
 use sluice_core::grammar::settings;
@@ -37,6 +37,9 @@ pub(crate) fn take_arguments<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> R
     while let Some(word) = words.next() {
         let name = word.strip_prefix(b"sluice.").unwrap_or(word);
         let named = |setting: &&&NumericSetting| name.eq_ignore_ascii_case(setting.is.name.to_bytes());
+        if name.eq_ignore_ascii_case(settings::POLICIES.name.to_bytes()) {
+            return Err(LoadError::new(POLICIES_ELSEWHERE));
+        }
         let Some(setting) = SETTINGS.iter().find(named) else {
             let known: Vec<_> = SETTINGS.iter().map(|setting| setting.is.name.to_string_lossy()).collect();
             return Err(LoadError::new(format!("unknown argument; the settings are: {}", known.join(", "))));
@@ -54,10 +57,11 @@ pub(crate) fn take_arguments<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> R
     Ok(())
 }
 
-/// Registers the settings with the server, and takes what its configuration says of them.
+/// Servers that rewrite their configuration write arguments without quotes, and would not start again.
+const POLICIES_ELSEWHERE: &str = "policies cannot be an argument; it belongs into the server's configuration file, \
+                                  in quotes: sluice.policies \"name LIMIT ...; name LIMIT ...\"";
+
+/// Registers the settings that are numbers with the server.
 pub(crate) fn register(server: &Loading<'_>) -> Result<(), LoadError> {
-    for setting in SETTINGS {
-        server.add_setting(setting)?;
-    }
-    server.load_settings()
+    SETTINGS.into_iter().try_for_each(|setting| server.add_setting(setting))
 }

@@ -67,6 +67,9 @@ static DEBT_CUT: Counter = Counter::new(c"debt_cut");
 /// Of the refused: those that only a hold stood in the way of.
 static HELD: Counter = Counter::new(c"held");
 
+/// Of the granted: those that only the shadow mode of a policy let pass.
+static SHADOW: Counter = Counter::new(c"shadow");
+
 /// Leases granted, at once or after a wait.
 pub(crate) static LOCK_GRANTED: Counter = Counter::new(c"lock_granted");
 /// TRYs that were not granted, and ACQUIREs that did not wait and were not granted.
@@ -90,7 +93,7 @@ pub(crate) static LOCK_UNDELIVERED: Counter = Counter::new(c"lock_undelivered");
 /// How many wait for a lock now.
 pub(crate) static LOCK_WAITING: Counter = Counter::new(c"lock_waiting");
 
-static COUNTERS: [&Counter; 22] = [
+static COUNTERS: [&Counter; 23] = [
     &GRANTED,
     &REFUSED,
     &NEVER_GRANTED,
@@ -103,6 +106,7 @@ static COUNTERS: [&Counter; 22] = [
     &FORGOTTEN,
     &DEBT_CUT,
     &HELD,
+    &SHADOW,
     &LOCK_GRANTED,
     &LOCK_REFUSED,
     &LOCK_RELEASED,
@@ -148,6 +152,7 @@ fn count_notes(notes: &Notes) {
     FORGOTTEN.add(notes.forgotten.into());
     DEBT_CUT.add_if(notes.debt_cut);
     HELD.add_if(notes.held);
+    SHADOW.add_if(notes.shadow);
 }
 
 /// Writes the section.

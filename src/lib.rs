@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `commands/` | one file a command: its declaration beside what it does |
 //! | `limiter/` | a key that holds limits |
+//! | `policies/` | limits with a name, and how replicas hear of them |
 //! | `lock/` | a key that holds a lock, and those that wait for one |
 //! | `config`, `counters` | settings, and the numbers of `INFO sluice` |
 //! | `server/` | the safe layer over the server's C API, the only unsafe code; knows nobody above it |
@@ -18,11 +19,13 @@ mod config;
 mod counters;
 mod limiter;
 mod lock;
+mod policies;
 mod server;
 
 use std::ffi::CStr;
 
 use lock::{due, evictions, rounds};
+use policies::announce;
 use server::{Events, Info, InfoSection, LoadError, Loading, Module};
 
 /// All memory is the server's, so that `maxmemory` and `INFO memory` count it.
@@ -42,6 +45,8 @@ impl Module for Sluice {
     fn load(server: &mut Loading<'_>) -> Result<(), LoadError> {
         config::take_arguments(server.args())?;
         config::register(server)?;
+        policies::register(server)?;
+        server.load_settings()?;
         server.add_info::<Self>()?;
         server.add_type::<sluice_core::lock::Lock>()?;
         server.add_events::<Self>()?;
@@ -56,7 +61,8 @@ impl Module for Sluice {
     }
 }
 
-/// What may free a lock that somebody waits for, or lose one that somebody holds; and when to look after them.
+/// What may free a lock that somebody waits for, or lose one that somebody holds; when to look after them; and who has yet
+/// to hear of the policies.
 impl Events for Sluice {
     fn flushed(db: Option<i32>) {
         due::look_soon_at_all(db);
@@ -66,8 +72,13 @@ impl Events for Sluice {
         due::look_soon_at_all(None);
     }
 
+    fn replica_online() {
+        announce::soon();
+    }
+
     fn cron(ctx: &server::Context<'_>) {
         rounds::cron(ctx);
+        announce::cron(ctx);
     }
 
     fn evicted(db: i32, key: &[u8]) {
@@ -76,5 +87,8 @@ impl Events for Sluice {
 }
 
 impl Info for Sluice {
-    const SECTIONS: &'static [InfoSection] = &[InfoSection { name: c"", fill: counters::write }];
+    const SECTIONS: &'static [InfoSection] = &[
+        InfoSection { name: c"", fill: counters::write, in_crash_report: true },
+        InfoSection { name: c"policies", fill: policies::info::write, in_crash_report: false },
+    ];
 }

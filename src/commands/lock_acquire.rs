@@ -24,7 +24,7 @@ impl Command for LockAcquire {
         keys: Keys::ONE,
         flags: "deny-oom blocking fast",
         acl: "fast blocking",
-        category: family::CATEGORY,
+        category: Some(family::CATEGORY),
         words: &[
             Word::KEY,
             family::OWNER,

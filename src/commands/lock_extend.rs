@@ -24,7 +24,7 @@ impl Command for LockExtend {
         keys: Keys::ONE,
         flags: "fast",
         acl: "fast",
-        category: family::CATEGORY,
+        category: Some(family::CATEGORY),
         words: &[Word::KEY, family::OWNER, family::LEASE],
     };
 

@@ -28,7 +28,7 @@ impl Command for LockInfo {
         keys: Keys::ONE,
         flags: "fast",
         acl: "fast",
-        category: family::CATEGORY,
+        category: Some(family::CATEGORY),
         words: &[Word::KEY],
     };
 

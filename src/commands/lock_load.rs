@@ -40,7 +40,7 @@ impl Command for LockLoad {
         keys: Keys::ONE,
         flags: "admin",
         acl: "admin dangerous",
-        category: family::CATEGORY,
+        category: Some(family::CATEGORY),
         words: &[
             Word::KEY,
             Word::new(c"what", Kind::OneOf(&[Word::new(c"whole", Kind::Block(WHOLE)), CHANGE])),

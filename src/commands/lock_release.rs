@@ -23,7 +23,7 @@ impl Command for LockRelease {
         keys: Keys::ONE,
         flags: "fast",
         acl: "fast",
-        category: family::CATEGORY,
+        category: Some(family::CATEGORY),
         words: &[Word::KEY, family::OWNER],
     };
 

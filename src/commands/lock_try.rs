@@ -22,7 +22,7 @@ impl Command for LockTry {
         keys: Keys::ONE,
         flags: "deny-oom fast",
         acl: "fast",
-        category: family::CATEGORY,
+        category: Some(family::CATEGORY),
         words: &[Word::KEY, family::OWNER, family::LEASE, family::HOLDERS],
     };
 

@@ -15,6 +15,12 @@ mod ratelimit_family;
 mod ratelimit_hold;
 mod ratelimit_info;
 mod ratelimit_peek;
+mod ratelimit_policy;
+mod ratelimit_policy_del;
+mod ratelimit_policy_get;
+mod ratelimit_policy_list;
+mod ratelimit_policy_replace;
+mod ratelimit_policy_set;
 mod ratelimit_return;
 mod ratelimit_turn;
 
@@ -29,6 +35,12 @@ pub(crate) fn register(server: &mut Loading<'_>) -> Result<(), LoadError> {
     server.add_command::<ratelimit_info::RatelimitInfo>()?;
     server.add_command::<ratelimit_hold::RatelimitHold>()?;
     server.add_command::<ratelimit_turn::RatelimitTurn>()?;
+    server.add_container(&ratelimit_policy::SPEC)?;
+    server.add_command::<ratelimit_policy_set::RatelimitPolicySet>()?;
+    server.add_command::<ratelimit_policy_del::RatelimitPolicyDel>()?;
+    server.add_command::<ratelimit_policy_replace::RatelimitPolicyReplace>()?;
+    server.add_command::<ratelimit_policy_list::RatelimitPolicyList>()?;
+    server.add_command::<ratelimit_policy_get::RatelimitPolicyGet>()?;
     server.add_category(lock_family::CATEGORY);
     server.add_command::<lock_try::LockTry>()?;
     server.add_command::<lock_acquire::LockAcquire>()?;

@@ -28,7 +28,7 @@ impl Command for RatelimitHold {
         // No deny-oom: an existing key is always updated; a new one asks for itself.
         flags: "fast",
         acl: "fast",
-        category: family::CATEGORY,
+        category: Some(family::CATEGORY),
         words: &[Word::KEY, Word::new(c"time", Kind::OneOf(TIME))],
     };
 

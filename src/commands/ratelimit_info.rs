@@ -25,7 +25,7 @@ impl Command for RatelimitInfo {
         keys: Keys::ONE,
         flags: "fast",
         acl: "fast",
-        category: family::CATEGORY,
+        category: Some(family::CATEGORY),
         words: &[Word::KEY],
     };
 

@@ -1,4 +1,4 @@
-//! `RATELIMIT.RETURN key LIMIT ... [DUE ms | AT us]`
+//! `RATELIMIT.RETURN key limits [DUE ms | AT us]`
 
 use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::{names, ratelimit as grammar};
@@ -8,6 +8,7 @@ use sluice_core::limit::state::State;
 
 use super::ratelimit_family as family;
 use crate::limiter::key::LimiterKey;
+use crate::policies::table::Known;
 use crate::server::{Access, Args, Command, Context, Keys, Kind, Spec, Word};
 use crate::{config, counters};
 
@@ -23,18 +24,18 @@ impl Command for RatelimitReturn {
         summary: c"Gives tokens back: a refund, or a reservation that is given up.",
         complexity: c"O(N) with N limits, at most 8",
         since: c"0.1.0",
-        arity: -6,
+        arity: -3,
         access: Access::Write,
         keys: Keys::ONE,
         flags: "fast",
         acl: "fast",
-        category: family::CATEGORY,
-        words: &[Word::KEY, family::CLAUSES, Word::new(c"turn", Kind::OneOf(TURN)).optional()],
+        category: Some(family::CATEGORY),
+        words: &[Word::KEY, family::LIMITS, Word::new(c"turn", Kind::OneOf(TURN)).optional()],
     };
 
     fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError> {
         let mut call = GiveBack::new();
-        grammar::read_return(args.behind_key(), &mut call)?;
+        grammar::read_return(args.behind_key(), &Known, &mut call)?;
         let (now, bounds) = (ctx.now(), config::bounds());
         if !can_have_been(call.why, now, &bounds) {
             return Err(CommandError::At);

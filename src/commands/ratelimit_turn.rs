@@ -23,7 +23,7 @@ impl Command for RatelimitTurn {
         keys: Keys::ONE,
         flags: "fast",
         acl: "fast",
-        category: family::CATEGORY,
+        category: Some(family::CATEGORY),
         words: &[Word::KEY, Word::new(c"told-ms-ago", Kind::Integer)],
     };
 

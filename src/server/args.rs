@@ -65,6 +65,11 @@ impl OwnedArg {
         (!raw.is_null()).then(|| Self { raw }) // not made at all of NULL, as it would be freed
     }
 
+    /// The string, which is the caller's to free.
+    pub(super) fn into_raw(self) -> *mut RedisModuleString {
+        ManuallyDrop::new(self).raw
+    }
+
     /// The word, as a command would see it.
     pub(crate) fn arg(&self) -> Arg<'_> {
         Arg { raw: self.raw, command: PhantomData }
@@ -130,6 +135,11 @@ impl<'a> Args<'a> {
     /// arity demands it.
     pub(crate) fn key(self) -> Result<Arg<'a>, CommandError> {
         self.from(1).next().ok_or(CommandError::Syntax)
+    }
+
+    /// The bytes of each word behind the name of a command of two words.
+    pub(crate) fn behind_name(self) -> impl Iterator<Item = &'a [u8]> {
+        self.from(2).map(Arg::bytes)
     }
 
     /// The bytes of each word behind the key.

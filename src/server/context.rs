@@ -130,6 +130,16 @@ impl Context<'_> {
         self.has(raw::REDISMODULE_CTX_FLAGS_REPLICATED | raw::REDISMODULE_CTX_FLAGS_LOADING)
     }
 
+    /// Whether this comes from the AOF, at start or when it is loaded again.
+    pub(crate) fn is_loaded(&self) -> bool {
+        self.has(raw::REDISMODULE_CTX_FLAGS_LOADING)
+    }
+
+    /// Whether this server follows a primary.
+    pub(crate) fn is_replica(&self) -> bool {
+        self.has(raw::REDISMODULE_CTX_FLAGS_SLAVE)
+    }
+
     /// Whether clients are paused, or a failover is under way: a write outside a client's command stops the server.
     pub(crate) fn is_paused(&self) -> bool {
         // SAFETY: takes nothing.

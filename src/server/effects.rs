@@ -120,6 +120,22 @@ impl Context<'_> {
         }
     }
 
+    /// Sends a command of two words, and one word behind them, to replicas and not to the AOF.
+    pub(crate) fn replicate_to_replicas(&self, command: &CStr, second: &CStr, word: &[u8]) {
+        // SAFETY: each letter of the format has its argument: a C string, and bytes with their length, which the
+        // server copies; A leaves out the AOF.
+        unsafe {
+            call!(RedisModule_Replicate(
+                self.raw(),
+                command.as_ptr(),
+                c"cbA".as_ptr(),
+                second.as_ptr(),
+                word.as_ptr(),
+                word.len(),
+            ));
+        }
+    }
+
     /// Tells those who listen to the module's keyspace events.
     pub(crate) fn notify(&self, event: &CStr, key: Arg<'_>) {
         // SAFETY: context and name belong to the running command; the event's name is copied.

@@ -24,6 +24,9 @@ pub(crate) trait Events {
     /// A key has been evicted. It is no longer there.
     fn evicted(_db: i32, _key: &[u8]) {}
 
+    /// A replica has been sent all there was and gets what changes from now on. Nothing may be written here.
+    fn replica_online() {}
+
     /// The server does its own regular jobs: `hz` times a second, whatever becomes of the wall clock.
     fn cron(_ctx: &Context<'_>) {}
 }
@@ -49,6 +52,17 @@ extern "C" fn swapped<E: Events>(
     _info: *mut c_void,
 ) {
     let _ = catch_unwind(E::swapped);
+}
+
+extern "C" fn replica_changed<E: Events>(
+    _ctx: *mut raw::RedisModuleCtx,
+    _event: raw::RedisModuleEvent,
+    subevent: u64,
+    _info: *mut c_void,
+) {
+    if subevent == raw::REDISMODULE_SUBEVENT_REPLICA_CHANGE_ONLINE {
+        let _ = catch_unwind(E::replica_online);
+    }
 }
 
 extern "C" fn cron<E: Events>(
@@ -81,6 +95,7 @@ impl Loading<'_> {
         let flush = raw::RedisModuleEvent { id: raw::REDISMODULE_EVENT_FLUSHDB, dataver: 1 };
         let swap = raw::RedisModuleEvent { id: raw::REDISMODULE_EVENT_SWAPDB, dataver: 1 };
         let cron_loop = raw::RedisModuleEvent { id: raw::REDISMODULE_EVENT_CRON_LOOP, dataver: 1 };
+        let replica = raw::RedisModuleEvent { id: raw::REDISMODULE_EVENT_REPLICA_CHANGE, dataver: 1 };
         let evict = raw::REDISMODULE_NOTIFY_EVICTED;
         // SAFETY: the context is that of the load; the callbacks have the events' signatures.
         let made = unsafe {
@@ -88,6 +103,7 @@ impl Loading<'_> {
                 call!(RedisModule_SubscribeToServerEvent(self.raw(), flush, Some(flushed::<E>))),
                 call!(RedisModule_SubscribeToServerEvent(self.raw(), swap, Some(swapped::<E>))),
                 call!(RedisModule_SubscribeToServerEvent(self.raw(), cron_loop, Some(cron::<E>))),
+                call!(RedisModule_SubscribeToServerEvent(self.raw(), replica, Some(replica_changed::<E>))),
                 call!(RedisModule_SubscribeToKeyspaceEvents(self.raw(), evict, Some(evicted::<E>))),
             ]
         };

@@ -20,6 +20,8 @@ pub(crate) struct InfoSection {
     pub(crate) name: &'static CStr,
     /// Writes its fields.
     pub(crate) fill: fn(&InfoFields),
+    /// Whether it may be written amid a crash, too: it takes nothing that somebody may have in hand then.
+    pub(crate) in_crash_report: bool,
 }
 
 /// The section being written.
@@ -35,10 +37,25 @@ impl InfoFields {
             call!(RedisModule_InfoAddFieldULongLong(self.raw, name.as_ptr(), value as c_ulonglong));
         }
     }
+
+    /// One line: `sluice_<name>:<part>=<value>,<part>=<value>...`.
+    pub(crate) fn numbers(&self, name: &CStr, parts: &[(&CStr, u64)]) {
+        // SAFETY: the context is valid while the server's callback runs; the name is copied.
+        unsafe {
+            call!(RedisModule_InfoBeginDictField(self.raw, name.as_ptr()));
+        }
+        for (part, value) in parts {
+            self.number(part, *value);
+        }
+        // SAFETY: the context is valid while the server's callback runs.
+        unsafe {
+            call!(RedisModule_InfoEndDictField(self.raw));
+        }
+    }
 }
 
-extern "C" fn write_info<I: Info>(raw: *mut raw::RedisModuleInfoCtx, _for_crash_report: c_int) {
-    for section in I::SECTIONS {
+extern "C" fn write_info<I: Info>(raw: *mut raw::RedisModuleInfoCtx, for_crash_report: c_int) {
+    for section in I::SECTIONS.iter().filter(|section| for_crash_report == 0 || section.in_crash_report) {
         // SAFETY: the context is valid while the server's callback runs; the name is copied.
         let asked_for = unsafe { call!(RedisModule_InfoAddSection(raw, section.name.as_ptr())) };
         if asked_for == raw::REDISMODULE_OK as c_int {

@@ -21,6 +21,9 @@ pub(crate) trait Command {
     /// What it declares.
     const SPEC: Spec;
 
+    /// What clients that know clusters should do with it, as the servers' documentation of command tips has it.
+    const TIPS: &'static CStr = c"";
+
     /// Runs it: one whole reply, or an error and no reply at all.
     fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError>;
 }
@@ -53,36 +56,63 @@ impl Loading<'_> {
         }
     }
 
-    /// Registers a command with its docs, key specs and ACL categories.
+    /// Registers a command with its docs, key specs and ACL categories. The first word of one of two words has to be
+    /// there: see [`add_container`](Self::add_container).
     pub(crate) fn add_command<C: Command>(&self) -> Result<(), LoadError> {
         let spec = &C::SPEC;
         let access = match spec.access {
             Access::Read => "readonly",
             Access::Write => "write",
         };
-        let failed = || LoadError::new(format!("the server refused the command {}", spec.name.as_str()));
-        let flags = CString::new(format!("{access} {}", spec.flags)).map_err(|_| failed())?;
-        let (first, last, step) = spec.keys.map_or((0, 0, 0), Keys::range);
-        // SAFETY: the context is that of the load; the server copies names and flags.
-        let command = unsafe {
-            let made = call!(RedisModule_CreateCommand(
-                self.raw(),
-                spec.name.lower().as_ptr(),
-                Some(trampoline::<C>),
-                flags.as_ptr(),
-                first,
-                last,
-                step,
-            ));
-            if made != raw::REDISMODULE_OK as c_int {
-                return Err(failed());
-            }
-            call!(RedisModule_GetCommand(self.raw(), spec.name.lower().as_ptr()))
-        };
-        if command.is_null() || !describe(command, spec) || !self.categorise(command, spec) {
-            return Err(failed());
+        let flags = CString::new(format!("{access} {}", spec.flags).trim_end()).map_err(|_| refused(spec))?;
+        let command = self.create(spec, Some(trampoline::<C>), &flags)?;
+        match describe(command, spec, C::TIPS) && self.categorise(command, spec) {
+            true => Ok(()),
+            false => Err(refused(spec)),
         }
-        Ok(())
+    }
+
+    /// Registers what stands in front of commands of two words. It does nothing by itself and is in no ACL category:
+    /// whoever may call it may call all of them.
+    pub(crate) fn add_container(&self, spec: &Spec) -> Result<(), LoadError> {
+        let command = self.create(spec, None, c"")?;
+        match describe(command, spec, c"") {
+            true => Ok(()),
+            false => Err(refused(spec)),
+        }
+    }
+
+    fn create(
+        &self,
+        spec: &Spec,
+        run: raw::RedisModuleCmdFunc,
+        flags: &CStr,
+    ) -> Result<*mut raw::RedisModuleCommand, LoadError> {
+        let (first, last, step) = spec.keys.map_or((0, 0, 0), Keys::range);
+        let (name, flags) = (spec.name.lower(), flags.as_ptr());
+        // SAFETY: the context is that of the load; the server copies names and flags, and answers NULL for a command
+        // that is not there.
+        unsafe {
+            let made = match spec.name.second() {
+                None => {
+                    call!(RedisModule_CreateCommand(self.raw(), name.as_ptr(), run, flags, first, last, step))
+                }
+                Some(second) => {
+                    let front = name.to_bytes().split(|byte| *byte == b'|').next().unwrap_or_default();
+                    let front = CString::new(front).map_err(|_| refused(spec))?;
+                    let front = call!(RedisModule_GetCommand(self.raw(), front.as_ptr()));
+                    if front.is_null() {
+                        return Err(refused(spec));
+                    }
+                    call!(RedisModule_CreateSubcommand(front, second.as_ptr(), run, flags, first, last, step))
+                }
+            };
+            let command = call!(RedisModule_GetCommand(self.raw(), name.as_ptr()));
+            match made == raw::REDISMODULE_OK as c_int && !command.is_null() {
+                true => Ok(command),
+                false => Err(refused(spec)),
+            }
+        }
     }
 
     fn categorise(&self, command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
@@ -95,9 +125,9 @@ impl Loading<'_> {
             Access::Write => "write",
         };
         let mut names = format!("{access} {}", spec.acl);
-        if self.categories.contains(&spec.category) {
+        if let Some(category) = spec.category.filter(|category| self.categories.contains(category)) {
             names.push(' ');
-            names.push_str(&spec.category.to_string_lossy());
+            names.push_str(&category.to_string_lossy());
         }
         let Ok(names) = CString::new(names) else { return false };
         // SAFETY: the command was just created by this module; the server copies the names.
@@ -105,8 +135,12 @@ impl Loading<'_> {
     }
 }
 
-/// Tells the server arity, key specs and docs of a command. True if it took them.
-fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
+fn refused(spec: &Spec) -> LoadError {
+    LoadError::new(format!("the server refused the command {}", spec.name.as_str()))
+}
+
+/// Tells the server arity, key specs, tips and docs of a command. True if it took them.
+fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec, tips: &'static CStr) -> bool {
     let flags = match spec.access {
         Access::Read => raw::REDISMODULE_CMD_KEY_RO | raw::REDISMODULE_CMD_KEY_ACCESS,
         Access::Write => {
@@ -121,7 +155,10 @@ fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
     }
 
     let mut lists = Vec::new();
-    let args = list_of(spec.words, &mut lists);
+    let args = match spec.words {
+        [] => ptr::null_mut(),
+        words => list_of(words, &mut lists),
+    };
     // SAFETY: a plain C struct, for which zeros mean "nothing".
     let mut info: raw::RedisModuleCommandInfo = unsafe { mem::zeroed() };
     info.version = &VERSION;
@@ -129,6 +166,7 @@ fn describe(command: *mut raw::RedisModuleCommand, spec: &Spec) -> bool {
     info.complexity = spec.complexity.as_ptr();
     info.since = spec.since.as_ptr();
     info.arity = spec.arity;
+    info.tips = tips.as_ptr();
     info.key_specs = keys.as_mut_ptr(); // none, or one, then zeros
     info.args = args;
     // SAFETY: the server copies all that `info` points at before it returns; `keys` and `lists`

@@ -24,7 +24,7 @@ impl Context<'_> {
     }
 
     /// An error, such as `ERR syntax error`.
-    fn reply_error(&self, text: &CStr) {
+    pub(crate) fn reply_error(&self, text: &CStr) {
         // SAFETY: the server copies the text. Unlike its format variant it reads no `%` in it.
         unsafe {
             call!(RedisModule_ReplyWithError(self.raw(), text.as_ptr()));

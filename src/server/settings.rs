@@ -1,13 +1,15 @@
 //! Settings that `CONFIG GET` and `CONFIG SET` show as `sluice.<name>`.
 
-use std::ffi::{c_char, c_int, c_longlong, c_void};
+use std::ffi::{CString, c_char, c_int, c_longlong, c_void};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicPtr, Ordering};
 
 use redis_module::raw;
-use sluice_core::grammar::settings::NumberSetting;
+use sluice_core::grammar::settings::{self, NumberSetting};
 
 use super::api::call;
+use super::args::{Arg, OwnedArg};
 use super::load::{LoadError, Loading};
 
 /// A number that can be set while the server runs.
@@ -49,6 +51,57 @@ extern "C" fn set(
     raw::REDISMODULE_OK as c_int
 }
 
+/// A text that can be set while the server runs, and is kept by somebody else.
+pub(crate) struct TextSetting {
+    /// What it is called, and what it is unless somebody sets it.
+    pub(crate) is: &'static settings::TextSetting,
+    read: fn() -> String,
+    write: fn(&[u8]) -> Result<(), CString>,
+    /// What the server was shown last. It copies that at once, but we are to keep it all the same.
+    shown: AtomicPtr<raw::RedisModuleString>,
+}
+
+impl TextSetting {
+    /// One that `read` tells, and `write` sets, or says why not. Both may call the server only for alarms.
+    pub(crate) const fn new(
+        is: &'static settings::TextSetting,
+        read: fn() -> String,
+        write: fn(&[u8]) -> Result<(), CString>,
+    ) -> Self {
+        Self { is, read, write, shown: AtomicPtr::new(ptr::null_mut()) }
+    }
+}
+
+extern "C" fn get_text(_name: *const c_char, setting: *mut c_void) -> *mut raw::RedisModuleString {
+    // SAFETY: `add_text_setting` registered a `&'static TextSetting` as the private data.
+    let setting = unsafe { &*setting.cast::<TextSetting>() };
+    let text = catch_unwind(AssertUnwindSafe(|| (setting.read)())).unwrap_or_default();
+    let shown = OwnedArg::new(text.as_bytes()).into_raw();
+    // SAFETY: made here, by the call before; the server has copied it by now, and it is freed once.
+    drop(unsafe { OwnedArg::from_raw(setting.shown.swap(shown, Ordering::Relaxed)) });
+    shown
+}
+
+extern "C" fn set_text(
+    _name: *const c_char,
+    value: *mut raw::RedisModuleString,
+    setting: *mut c_void,
+    error: *mut *mut raw::RedisModuleString,
+) -> c_int {
+    // SAFETY: `add_text_setting` registered a `&'static TextSetting` as the private data; the server keeps the value
+    // while this runs.
+    let (setting, value) = unsafe { (&*setting.cast::<TextSetting>(), Arg::borrowed(value)) };
+    let written = catch_unwind(AssertUnwindSafe(|| (setting.write)(value.bytes())));
+    match written.unwrap_or_else(|_| Err(CString::default())) {
+        Ok(()) => raw::REDISMODULE_OK as c_int,
+        Err(reason) => {
+            // SAFETY: the server's own parameter, a place for a string that it frees.
+            unsafe { *error = OwnedArg::new(reason.as_bytes()).into_raw() };
+            raw::REDISMODULE_ERR as c_int
+        }
+    }
+}
+
 impl Loading<'_> {
     /// Registers a setting; its present value becomes the default.
     pub(crate) fn add_setting(&self, setting: &'static NumericSetting) -> Result<(), LoadError> {
@@ -63,6 +116,27 @@ impl Loading<'_> {
                 setting.is.max,
                 Some(get),
                 Some(set),
+                None,
+                ptr::from_ref(setting).cast_mut().cast(),
+            ))
+        };
+        match made == raw::REDISMODULE_OK as c_int {
+            true => Ok(()),
+            false => Err(LoadError::new(format!("the server refused the setting {:?}", setting.is.name))),
+        }
+    }
+
+    /// Registers a setting that is a text.
+    pub(crate) fn add_text_setting(&self, setting: &'static TextSetting) -> Result<(), LoadError> {
+        // SAFETY: the context is that of the load, name and default are copied, the setting is static.
+        let made = unsafe {
+            call!(RedisModule_RegisterStringConfig(
+                self.raw(),
+                setting.is.name.as_ptr(),
+                setting.is.default.as_ptr(),
+                raw::REDISMODULE_CONFIG_DEFAULT,
+                Some(get_text),
+                Some(set_text),
                 None,
                 ptr::from_ref(setting).cast_mut().cast(),
             ))

@@ -27,8 +27,8 @@ pub(crate) struct Spec {
     pub(crate) flags: &'static str,
     /// ACL categories, without `@`, beside `read` or `write` and that of the family.
     pub(crate) acl: &'static str,
-    /// The ACL category of its family, without `@`.
-    pub(crate) category: &'static CStr,
+    /// The ACL category of its family, without `@`, if it is one of those that belong to it.
+    pub(crate) category: Option<&'static CStr>,
     /// What may follow, in order.
     pub(crate) words: &'static [Word],
 }
@@ -92,6 +92,11 @@ impl Word {
     /// An integer behind a keyword.
     pub(crate) const fn option(name: &'static CStr, token: &'static CStr) -> Self {
         Self { token: Some(token), ..Self::new(name, Kind::Integer) }
+    }
+
+    /// Any bytes, as an argument that is there once.
+    pub(crate) const fn text(name: &'static CStr) -> Self {
+        Self::new(name, Kind::Text)
     }
 
     /// A keyword alone.

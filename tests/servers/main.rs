@@ -73,6 +73,16 @@
 //! | `module/old_server` | a server that is too old is told what it lacks |
 //! | `module/refused_keys` | a server that lets nobody write a key now is borne with |
 //! | `module/rollback` | the steps back to a server without the module work, and loading it leaves nothing behind |
+//! | `policies/calls` | a call by a policy is the call with its limits spelled out, wherever it stands |
+//! | `policies/cases` | every case of `tests/conformance/policies.json` on policies is answered as written |
+//! | `policies/changes` | a change counts from the next call on, and no call is answered under half a table |
+//! | `policies/errors` | what is wrong gets an error of a fixed text, in one order, and changes nothing |
+//! | `policies/introspection` | the server tells what each command is and takes, and clients of a cluster what to do |
+//! | `policies/nodes` | each node of a cluster has a table of its own |
+//! | `policies/replicas` | replicas have their primary's policies, at every change and when they come |
+//! | `policies/rights` | operators change policies, everybody looks at them |
+//! | `policies/setting` | the setting is the table: from the file, by CONFIG, over a restart, and in no data |
+//! | `policies/shadow` | a policy in shadow refuses nobody, and counts whom it would have refused |
 //! | `harness/servers` | servers, clocks, clients and clusters do what the tests take for granted |
 //! | `harness/failures` | a server that fails its test is told of, kept if asked for, and left by nobody |
 //! | `harness/names` | this table, and that of `tests/conformance/locks.md`, name what is there |
@@ -91,4 +101,5 @@ mod harness;
 mod limiter;
 mod lock;
 mod module;
+mod policies;
 mod shared;

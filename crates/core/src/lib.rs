@@ -9,6 +9,7 @@
 //! | [`time`] | instants in ns, durations in ms, and the bound of 100 years on both |
 //! | [`digits`] | integers as the wire and the stored state spell them |
 //! | [`limit`] | rate limits: quota, bucket, the decision, the stored string |
+//! | [`policy`] | limits with a name: the table of them, its text, and what shadow mode answers |
 //! | [`lock`] | locks: who holds one, with which fence, until when, and who waits |
 //! | [`grammar`] | the words of the commands, parsed and encoded; names, error texts, bounds |
 #![forbid(unsafe_code)]
@@ -17,4 +18,5 @@ pub mod digits;
 pub mod grammar;
 pub mod limit;
 pub mod lock;
+pub mod policy;
 pub mod time;

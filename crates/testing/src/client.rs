@@ -174,6 +174,14 @@ impl Client {
     }
 }
 
+/// The words of a line as `redis-cli` has them: what stands between single quotes is one word.
+pub fn words(line: &str) -> Vec<&str> {
+    let parts = line.split('\'').enumerate();
+    let words =
+        parts.map(|(n, part)| if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() });
+    words.flatten().collect()
+}
+
 /// A command as RESP has it.
 pub fn encode(args: &[impl AsRef<[u8]>]) -> Vec<u8> {
     let mut bytes = format!("*{}\r\n", args.len()).into_bytes();

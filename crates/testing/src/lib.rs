@@ -53,7 +53,7 @@ mod spawn;
 mod toolchain;
 mod url;
 
-pub use client::{Arg, Client, encode};
+pub use client::{Arg, Client, encode, words};
 pub use cluster::Cluster;
 pub use example::example;
 pub use kind::Kind;

@@ -6,8 +6,10 @@ use arbitrary::Unstructured;
 use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::lock::Load;
 use sluice_core::grammar::names::{self, CommandName};
-use sluice_core::grammar::{lock, ratelimit};
+use sluice_core::grammar::{lock, policy, ratelimit};
+use sluice_core::limit::call::{Acquire, GiveBack};
 use sluice_core::lock::Change;
+use sluice_core::policy::table::Table;
 
 use crate::words::{slices, words};
 
@@ -36,8 +38,50 @@ pub fn grammar(bytes: &[u8]) {
         let encoded = spell(|word| ratelimit::encode_turn(*told, word));
         (ratelimit::parse_turn(slices(&encoded)), encoded)
     });
+    by_policies(words);
     locks(words);
 }
+
+/// What a call by a policy means is what the call with the policy's limits means. One policy and one text have one
+/// spelling.
+fn by_policies<'a, W: Iterator<Item = &'a [u8]>>(words: impl Fn() -> W) {
+    let mut table = Table::default();
+    table.replace(POLICIES).expect("right policies");
+    let mut call = Acquire::new();
+    back(names::RATELIMIT_PEEK, ratelimit::read_peek(words(), &table, &mut call).map(|_| call), |call| {
+        let encoded = spell(|word| ratelimit::encode_acquire(call, word));
+        (ratelimit::parse_peek(slices(&encoded)), encoded)
+    });
+    let mut call = GiveBack::new();
+    back(names::RATELIMIT_RETURN, ratelimit::read_return(words(), &table, &mut call).map(|_| call), |call| {
+        let encoded = spell(|word| ratelimit::encode_return(call, word));
+        (ratelimit::parse_return(slices(&encoded)), encoded)
+    });
+    back(names::RATELIMIT_POLICY_SET, policy::parse_policy(words()), |made| {
+        let encoded = spell(|word| policy::encode_policy(made, word));
+        (policy::parse_policy(slices(&encoded)), encoded)
+    });
+    if let Err(error) = policy::parse_set(words()) {
+        is_told(error, names::RATELIMIT_POLICY_SET);
+    }
+    let spaced = words().collect::<Vec<_>>().join(&b' ');
+    let before = table.text();
+    match table.replace(&spaced) {
+        Ok(count) => {
+            let text = table.text();
+            assert_eq!(table.replace(text.as_bytes()), Ok(count), "{text}");
+            assert_eq!(table.text(), text);
+        }
+        Err(error) => {
+            assert_eq!(table.text(), before);
+            let text = error.text(names::RATELIMIT_POLICY_REPLACE);
+            assert!(text.to_bytes().starts_with(b"ERR ") && text.to_bytes().is_ascii());
+        }
+    }
+}
+
+const POLICIES: &[u8] =
+    b"a LIMIT 5 EX 1; b LIMIT 3 PX 300 STRICT COST 2 LIMIT 9 EX 9; c LIMIT 7 EX 1 COST 0 SHADOW";
 
 fn locks<'a, W: Iterator<Item = &'a [u8]>>(words: impl Fn() -> W) {
     // What borrows from the words is compared by its spelling.
@@ -134,7 +178,7 @@ fn again<T>(
 fn is_told(error: CommandError, command: CommandName) {
     let text = error.text(command);
     let text = text.to_str().expect("an error in plain text");
-    assert!(text.starts_with("ERR "), "{text}");
+    assert!(text.starts_with("ERR ") || error == CommandError::NoPolicy, "{text}");
     assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{text}");
     assert_eq!(CommandError::recognise(text), Some(error), "{text}");
 }

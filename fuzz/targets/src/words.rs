@@ -59,6 +59,7 @@ fn word(bytes: &mut Unstructured<'_>) -> Result<Vec<u8>> {
         kind if kind < 64 => NUMBERS[(kind - 2 * keywords) % NUMBERS.len()].into(),
         kind if kind < 128 => bytes.arbitrary::<i64>()?.to_string().into(),
         kind if kind < 160 => u64::from(bytes.arbitrary::<u8>()?).to_string().into(),
+        kind if kind < 176 => [&b"@a"[..], b"@b", b"@c", b"@none", b"a", b"b", b";", b"\n"][kind % 8].into(),
         kind if kind < 250 => bytes.bytes(kind.min(bytes.len()) % 8)?.to_vec(),
         kind if kind < 254 => vec![b'o'; 510 + kind - 250],
         _ => {

@@ -49,7 +49,7 @@ pub(crate) fn stay_as_they_are(client: &mut Client, chance: &mut Chance, trail: 
     const CALLS: usize = 200;
     for _ in 0..CALLS {
         let (key, family) = &keys[chance.below(keys.len())];
-        let ours = ours::any(chance, |ours| ours.name.family().starts_with(family));
+        let ours = ours::any(chance, |ours| ours.has_key() && ours.name.family().starts_with(family));
         let mut words = ours.call(key.clone(), chance);
         words.resize(words.len().max(2), Vec::new()); // it may have been spoilt
         words[1].clone_from(key);

@@ -29,6 +29,15 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("repl-diskless-load", &["disabled", "swapdb"]),
     ("rdbcompression", &["yes", "no"]),
     ("list-max-listpack-size", &["-2", "1"]),
+    (
+        "sluice.policies",
+        &[
+            "",
+            "a LIMIT 5 EX 1; b LIMIT 3 PX 300 STRICT SHADOW",
+            "a LIMIT 2 EX 1\nC.1_- LIMIT 9 EX 9 COST 3",
+            "a LIMIT 0 EX 1",
+        ],
+    ),
 ];
 
 const DEEDS: &[&str] = &[
@@ -43,6 +52,7 @@ const DEEDS: &[&str] = &[
     "INFO everything",
     "CONFIG REWRITE",
     "CONFIG GET sluice.*",
+    "INFO sluice_policies",
     "MEMORY PURGE",
     "SCRIPT FLUSH",
     "FUNCTION FLUSH",
@@ -62,6 +72,7 @@ const RIGHTS: &[&str] = &[
     "resetkeys %R~{k}*",
     "-lock.acquire",
     "-@write",
+    "-ratelimit.policy|replace",
     "-@all +lock.acquire +lock.release",
     "off",
     "on",

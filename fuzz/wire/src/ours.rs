@@ -14,7 +14,7 @@ pub(crate) struct Ours {
     pub(crate) name: CommandName,
     /// How often it is called, beside the others.
     weight: usize,
-    /// What follows the key.
+    /// What follows the key, or the name where there is none.
     words: fn(&mut Chance) -> Words,
     /// Whether the call, by its words, may be answered this, which is no error.
     can_be: fn(&Words, &Reply) -> bool,
@@ -28,6 +28,38 @@ pub(crate) const ALL: &[Ours] = &[
     Ours { name: names::RATELIMIT_INFO, weight: 2, words: |_| vec![], can_be: shows_limits },
     Ours { name: names::RATELIMIT_HOLD, weight: 3, words: hold, can_be: |_, reply| is_time(reply) },
     Ours { name: names::RATELIMIT_TURN, weight: 2, words: turn, can_be: |_, reply| is_time(reply) },
+    // Alone it does nothing.
+    Ours {
+        name: names::RATELIMIT_POLICY,
+        weight: 1,
+        words: |chance| vec![hostile(chance)],
+        can_be: |_, _| false,
+    },
+    Ours {
+        name: names::RATELIMIT_POLICY_SET,
+        weight: 3,
+        words: policy,
+        can_be: |_, reply| is_count(reply, 1),
+    },
+    Ours {
+        name: names::RATELIMIT_POLICY_DEL,
+        weight: 1,
+        words: |chance| vec![policy_name(chance); 1 + chance.below(2)],
+        can_be: |_, reply| is_count(reply, 256),
+    },
+    Ours {
+        name: names::RATELIMIT_POLICY_REPLACE,
+        weight: 1,
+        words: policies,
+        can_be: |_, reply| is_count(reply, 256),
+    },
+    Ours { name: names::RATELIMIT_POLICY_LIST, weight: 1, words: |_| vec![], can_be: lists_policies },
+    Ours {
+        name: names::RATELIMIT_POLICY_GET,
+        weight: 1,
+        words: |chance| vec![policy_name(chance)],
+        can_be: shows_policy,
+    },
     Ours { name: names::LOCK_TRY, weight: 7, words: claim, can_be: |_, reply| is_lease(reply) },
     Ours { name: names::LOCK_ACQUIRE, weight: 5, words: wait, can_be: |_, reply| is_lease(reply) },
     Ours { name: names::LOCK_EXTEND, weight: 3, words: extend, can_be: |_, reply| is_lease(reply) },
@@ -61,13 +93,21 @@ pub(crate) fn any(chance: &mut Chance, which: impl Fn(&Ours) -> bool) -> &'stati
 impl Ours {
     /// A call of it on this key: right, or nearly.
     pub(crate) fn call(&self, key: Vec<u8>, chance: &mut Chance) -> Words {
-        let name = self.name.as_str();
-        let name = if chance.one_in(20) { name.to_lowercase() } else { name.to_owned() };
-        let mut words = vec![name.into_bytes(), key];
+        let lower = chance.one_in(20);
+        let spelled = |name: &str| if lower { name.to_lowercase() } else { name.to_owned() };
+        let mut words: Words = self.name.words().map(|name| spelled(name).into_bytes()).collect();
+        if self.has_key() {
+            words.push(key);
+        }
         words.extend((self.words)(chance));
         spoil(&mut words, chance);
         hurry(&mut words);
         words
+    }
+
+    /// Whether it is a command on a key.
+    pub(crate) fn has_key(&self) -> bool {
+        self.name.words().next() != names::RATELIMIT_POLICY.words().next()
     }
 
     /// Panics if this is no answer to the call.
@@ -100,11 +140,58 @@ fn is_told(text: &str) -> bool {
         "UNBLOCKED",
     ];
     let code = text.split(' ').next().unwrap_or_default();
-    CommandError::recognise(text).is_some() || OF_THE_SERVER.contains(&code)
+    // What is wrong in a text of policies is told with a policy's place.
+    let in_a_text = text.strip_prefix("ERR policy ").and_then(|text| text.split_once(": "));
+    let in_a_text = in_a_text.is_some_and(|(place, what)| {
+        let is_place = place.parse().is_ok_and(|place| (1..=257).contains(&place));
+        is_place && CommandError::recognise(&format!("ERR {what}")).is_some()
+    });
+    let second_word = text.starts_with("ERR unknown subcommand "); // the server's own, which repeats the word
+    in_a_text || second_word || CommandError::recognise(text).is_some() || OF_THE_SERVER.contains(&code)
+}
+
+/// Limits of a call: a policy's, or spelled out.
+fn limits(chance: &mut Chance) -> Words {
+    if !chance.one_in(4) {
+        return clauses(chance);
+    }
+    let mut words = vec![[b"@", &policy_name(chance)[..]].concat()];
+    if chance.one_in(2) {
+        words.extend(line("COST"));
+        words.extend((0..chance.pick(&[1, 1, 2, 3, 8, 9])).map(|_| chance.below(5).to_string().into_bytes()));
+    }
+    words
+}
+
+/// One of the few policies, or another.
+fn policy_name(chance: &mut Chance) -> Vec<u8> {
+    chance.pick(&["a", "a", "b", "b", "C.1_-", "none"]).into()
+}
+
+fn policy(chance: &mut Chance) -> Words {
+    let mut words = vec![policy_name(chance)];
+    words.extend(clauses(chance));
+    if chance.one_in(3) {
+        words.push(b"SHADOW".to_vec());
+    }
+    words
+}
+
+/// Some policies as one text; now and then one twice.
+fn policies(chance: &mut Chance) -> Words {
+    let mut parts = Vec::new();
+    for _ in 0..chance.pick(&[0, 1, 2, 3, 3, 300]) {
+        let mut policy = policy(chance);
+        if chance.one_in(2) {
+            policy[0] = format!("p{}", chance.below(1000)).into_bytes();
+        }
+        parts.push(policy.join(&b' '));
+    }
+    vec![parts.join(chance.pick(&[&b";"[..], b"\n", b"; "]))]
 }
 
 /// Limits that many calls share, so that they meet; and others.
-fn limits(chance: &mut Chance) -> Words {
+fn clauses(chance: &mut Chance) -> Words {
     const SHARED: &[&str] = &[
         "LIMIT 10 EX 1",
         "LIMIT 20 EX 1 BURST 1",
@@ -235,6 +322,23 @@ fn is_verdict(reply: &Reply) -> bool {
         && *reset >= 0
         && (0..8).contains(index)
         && rest.iter().all(|act_us| *act_us >= 0)
+}
+
+fn is_count(reply: &Reply, most: i64) -> bool {
+    matches!(reply, Reply::Int(count) if (0..=most).contains(count))
+}
+
+fn lists_policies(_: &Words, reply: &Reply) -> bool {
+    matches!(reply, Reply::Array(list) if list.len() <= 256 && list.iter().all(|one| one.text().contains(" LIMIT ")))
+}
+
+fn shows_policy(_: &Words, reply: &Reply) -> bool {
+    let (Reply::Array(_) | Reply::Map(_)) = reply else { return reply.is_null() };
+    let pairs = reply.pairs();
+    let names: Vec<_> = pairs.iter().map(|(name, _)| name.text()).collect();
+    names == ["limits", "granted", "refused", "shadow"]
+        && pairs[0].1.text().starts_with("LIMIT ")
+        && pairs[1..].iter().all(|(_, count)| matches!(count, Reply::Int(0..)))
 }
 
 fn is_time(reply: &Reply) -> bool {

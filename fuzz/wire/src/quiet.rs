@@ -79,6 +79,8 @@ pub(crate) fn compare(servers: &mut Servers, setting: Setting, tally: &mut Tally
                 replica.connect().info("replication", "master_link_status") == "up"
             });
             replica.wait_for(&servers.called);
+            let table = |server: &Server| server.ask("CONFIG GET sluice.policies");
+            until("the replica has the policies", || table(replica) == table(&servers.called));
             tally.keys += before.same_as(replica, databases, "on the replica");
         }
         // It may have been written to by itself.

@@ -40,7 +40,8 @@ fn a_user_may_be_given_the_commands_by_name(kind: Kind) {
 fn a_user_may_be_given_the_commands_by_category(kind: Kind) {
     let server = Server::start(kind);
     let Some(listed) = listed(&server, "ratelimit") else { return };
-    let names = ["acquire", "hold", "info", "peek", "return", "turn"].map(|name| format!("ratelimit.{name}"));
+    let names = ["acquire", "hold", "info", "peek", "policy|get", "policy|list", "return", "turn"]
+        .map(|name| format!("ratelimit.{name}"));
     assert_eq!(listed, names);
     let mut operator = server.connect();
     operator.ask("ACL SETUSER u on nopass ~* +@ratelimit").assert_ok();

@@ -42,9 +42,10 @@ const LIMITERS: [&str; 3] = ["ratelimit.acquire", "ratelimit.peek", "ratelimit.r
 const WRONG_FOR_ALL: &[(&str, &str)] = &[
     ("", ARITY),
     ("k", ARITY),
-    ("k LIMIT", ARITY),
-    ("k LIMIT 1", ARITY),
-    ("k LIMIT 1 EX", ARITY),
+    ("k LIMIT", "ERR LIMIT needs a number"),
+    ("k LIMIT 1", NO_PERIOD),
+    ("k LIMIT 1 EX", "ERR EX needs a number"),
+    ("k nonsense", SYNTAX),
     ("k LIMIT 1 EX 1 COST", "ERR COST needs a number"),
     ("k LIMIT 1 EX 1 BURST", "ERR BURST needs a number"),
     ("k LIMIT 1 EX 1 LIMIT", "ERR LIMIT needs a number"),

@@ -15,14 +15,14 @@ on_every_server![
 
 /// Name, arity, whether it writes, and its words as `docs` writes them.
 const COMMANDS: [(&str, i64, bool, &str); 6] = [
-    ("ratelimit.acquire", -6, true, ACQUIRE_WORDS),
-    ("ratelimit.peek", -6, false, ACQUIRE_WORDS),
+    ("ratelimit.acquire", -3, true, ACQUIRE_WORDS),
+    ("ratelimit.peek", -3, false, ACQUIRE_WORDS),
     (
         "ratelimit.return",
-        -6,
+        -3,
         true,
-        "key {LIMIT count <EX seconds | PX milliseconds> [<BURST burst | STRICT | ALIGN align-seconds>] \
-         [COST cost]}... [<DUE due-ms | AT act-us>]",
+        "key <{LIMIT count <EX seconds | PX milliseconds> [<BURST burst | STRICT | ALIGN align-seconds>] \
+         [COST cost]}... | {@policy [COST cost...]}> [<DUE due-ms | AT act-us>]",
     ),
     ("ratelimit.info", 2, false, "key"),
     ("ratelimit.hold", -3, true, "key <EX seconds | PX milliseconds | OFF>"),
@@ -31,8 +31,9 @@ const COMMANDS: [(&str, i64, bool, &str); 6] = [
 /// Those that 0.1.0 did not have.
 const NEW: [&str; 2] = ["ratelimit.hold", "ratelimit.turn"];
 
-const ACQUIRE_WORDS: &str = "key {LIMIT count <EX seconds | PX milliseconds> \
+const ACQUIRE_WORDS: &str = "key <{LIMIT count <EX seconds | PX milliseconds> \
                              [<BURST burst | STRICT | ALIGN align-seconds>] [COST cost]}... \
+                             | {@policy [COST cost...]}> \
                              [<PARTIAL | FORCE | MAXWAIT max-wait-ms>]";
 
 fn each_command_declares_what_it_does(kind: Kind) {
@@ -57,7 +58,9 @@ fn each_command_declares_what_it_does(kind: Kind) {
         );
     }
     let all = client.ask("COMMAND LIST FILTERBY MODULE sluice");
-    let limiters = texts(&all).into_iter().filter(|name| !name.starts_with("lock."));
+    let others = ["lock.", "ratelimit.policy"];
+    let is_other = |name: &String| others.iter().any(|other| name.starts_with(other));
+    let limiters = texts(&all).into_iter().filter(|name| !is_other(name));
     assert!(limiters.eq(set(&COMMANDS.map(|(name, ..)| name).join(" "))), "{all:?}");
 }
 
@@ -73,6 +76,7 @@ fn each_command_is_documented(kind: Kind) {
 fn what_the_docs_say_is_what_is_understood(kind: Kind) {
     let server = Server::setup(kind).clock_ms(NOON_MS).start();
     let mut client = server.connect();
+    client.ask("RATELIMIT.POLICY SET p LIMIT 9 EX 1 LIMIT 8 EX 1").int();
     for (name, ..) in COMMANDS {
         let docs = docs(&mut client, name);
         for with_optional in [false, true] {
@@ -111,11 +115,12 @@ fn write_out(arg: &Reply, with_optional: bool, choice: usize, line: &mut Vec<Str
         return;
     }
     let times = if flags.contains("multiple") && with_optional { 2 } else { 1 };
+    line.extend(find(&arg, "token").map(|token| token.text().to_owned()));
     for _ in 0..times {
-        line.extend(find(&arg, "token").map(|token| token.text().to_owned()));
         let parts = find(&arg, "arguments").map(|parts| parts.array()).unwrap_or_default();
         match get(&arg, "type").text() {
             "key" => line.push("k".to_owned()),
+            "string" => line.push("@p".to_owned()),
             // An act has to be one that there can have been.
             "integer" if get(&arg, "name").text() == "act-us" => line.push((NOON_MS * 1000).to_string()),
             "integer" => line.push("1".to_owned()),

@@ -91,10 +91,8 @@ fn both_protocols_tell_the_same(kind: Kind) {
             "RATELIMIT.ACQUIRE key LIMIT 3 EX 3 COST 3",
             b"*6\r\n:0\r\n:1000\r\n:2\r\n:3\r\n:1000\r\n:0\r\n",
         );
-        wire(
-            "RATELIMIT.ACQUIRE key LIMIT 3 EX",
-            b"-ERR wrong number of arguments for 'ratelimit.acquire' command\r\n",
-        );
+        wire("RATELIMIT.ACQUIRE key", b"-ERR wrong number of arguments for 'ratelimit.acquire' command\r\n");
+        wire("RATELIMIT.ACQUIRE key LIMIT 3 EX", b"-ERR EX needs a number\r\n");
         let fields = "$5\r\ncount\r\n:3\r\n$9\r\nperiod-ms\r\n:3000\r\n$5\r\nburst\r\n:3\r\n\
                       $9\r\nremaining\r\n:2\r\n$7\r\nnext-ms\r\n:1000\r\n$8\r\nreset-ms\r\n:1000\r\n";
         let map = if resp3 { "*1\r\n%6\r\n" } else { "*1\r\n*12\r\n" };
@@ -176,7 +174,7 @@ fn a_pipeline_is_answered_in_order(kind: Kind) {
         .map(|n| match n % 5 {
             0 => "RATELIMIT.PEEK k LIMIT 1000 EX 1000 COST 0".to_owned(),
             1 => format!("ECHO {n}"),
-            2 => "RATELIMIT.ACQUIRE k LIMIT 1000 EX".to_owned(),
+            2 => "RATELIMIT.ACQUIRE k".to_owned(),
             _ => "RATELIMIT.ACQUIRE k LIMIT 1000 EX 1000".to_owned(),
         })
         .collect();
@@ -230,7 +228,7 @@ fn a_transaction_is_one_instant(kind: Kind) {
     client.pipeline(&["MULTI", take, "DISCARD"]);
     assert_eq!(client.ask("EXISTS k").int(), 0);
     // A command with too few words spoils the whole transaction, as everywhere.
-    let replies = client.pipeline(&["MULTI", take, "RATELIMIT.ACQUIRE k LIMIT", "EXEC"]);
+    let replies = client.pipeline(&["MULTI", take, "RATELIMIT.ACQUIRE k", "EXEC"]);
     assert!(replies[3].error().starts_with("EXECABORT "));
     assert_eq!(client.ask("EXISTS k").int(), 0);
     client.assert_in_step();

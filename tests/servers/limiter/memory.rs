@@ -95,7 +95,7 @@ fn a_call_that_needs_no_memory_is_answered(kind: Kind) {
             "RATELIMIT.ACQUIRE s LIMIT 2 EX 1",
             "-WRONGTYPE Operation against a key holding the wrong kind of value",
         ),
-        ("RATELIMIT.ACQUIRE new LIMIT 2", "-ERR wrong number of arguments for 'ratelimit.acquire' command"),
+        ("RATELIMIT.ACQUIRE new", "-ERR wrong number of arguments for 'ratelimit.acquire' command"),
         ("RATELIMIT.ACQUIRE new LIMIT 2 EX 1 HARD", "-ERR syntax error"),
         ("RATELIMIT.RETURN k LIMIT 2 EX 1", "[1, 0, 2, 2, 0, 0]"),
     ] {

@@ -2,7 +2,7 @@
 
 mod acl;
 pub(crate) mod aof;
-mod cases;
+pub(crate) mod cases;
 mod changed_limits;
 mod clock_steps;
 mod cluster;

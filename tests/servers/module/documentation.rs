@@ -5,7 +5,8 @@ use std::path::Path;
 
 use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::names;
-use sluice_testing::{Kind, Reply, Server, on_every_server};
+use sluice_core::policy::text::TextError;
+use sluice_testing::{Kind, Reply, Server, on_every_server, words};
 
 use crate::shared::documented::{docs, texts};
 
@@ -18,7 +19,7 @@ on_every_server![
 ];
 
 /// The pages on the module itself.
-const PAGES: [&str; 3] = ["README.md", "docs/ratelimit.md", "docs/lock.md"];
+const PAGES: [&str; 4] = ["README.md", "docs/ratelimit.md", "docs/policies.md", "docs/lock.md"];
 
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
@@ -48,7 +49,7 @@ fn quoted(page: &str) -> Vec<String> {
 
 /// Whether a line says how commands are formed, instead of being one.
 fn is_syntax(line: &str) -> bool {
-    line.contains(['<', '[', '|']) || line.contains("...") || line.contains(" key")
+    line.contains(['<', '[', '|']) || ["...", " key", "   "].iter().any(|sign| line.contains(sign))
 }
 
 fn every_command_that_a_page_shows_is_understood(kind: Kind) {
@@ -62,7 +63,7 @@ fn every_command_that_a_page_shows_is_understood(kind: Kind) {
             if is_syntax(line) || line.starts_with("LOCK.LOAD") {
                 continue;
             }
-            let reply = client.ask(line);
+            let reply = client.call(&words(line));
             assert!(!matches!(reply, Reply::Error(_)), "{name}: {line}\n{reply:?}");
             shown += 1;
         }
@@ -85,9 +86,16 @@ fn pages_and_server_name_the_same_commands(kind: Kind) {
             .map(str::to_lowercase)
             .collect();
         // LOCK.LOAD is for replicas and the AOF; the page on locks tells of it.
-        let expected: BTreeSet<_> =
-            known.iter().filter(|known| *known != "lock.load" || name != "README.md").cloned().collect();
+        let expected: BTreeSet<_> = known
+            .iter()
+            .filter(|known| !known.contains('|') && (*known != "lock.load" || name != "README.md"))
+            .cloned()
+            .collect();
         assert_eq!(said, expected, "{name}");
+        for name in names::ALL.iter().filter(|name| name.second().is_some()) {
+            let words = name.words().collect::<Vec<_>>().join(" ");
+            assert!(text.contains(&words), "nothing says {words}");
+        }
     }
 }
 
@@ -96,12 +104,18 @@ fn pages_and_server_name_the_same_commands(kind: Kind) {
 fn pages_and_server_name_the_same_words(kind: Kind) {
     let server = Server::start(kind);
     let mut client = server.connect();
-    for (page_name, family) in [("docs/ratelimit.md", "RATELIMIT."), ("docs/lock.md", "LOCK.")] {
+    let is_of_policies = |name: &names::CommandName| name.second().is_some();
+    for (page_name, family, policies) in [
+        ("docs/ratelimit.md", "RATELIMIT.", false),
+        ("docs/policies.md", "RATELIMIT.", true),
+        ("docs/lock.md", "LOCK.", false),
+    ] {
         let mut told = BTreeSet::new();
-        for name in
-            names::ALL.iter().filter(|name| name.as_str().starts_with(family) && **name != names::LOCK_LOAD)
-        {
-            for (field, value) in docs(&mut client, name.as_str()) {
+        let of_page = |name: &&names::CommandName| {
+            name.family() == family && is_of_policies(name) == policies && **name != names::LOCK_LOAD
+        };
+        for name in names::ALL.iter().filter(of_page) {
+            for (field, value) in docs(&mut client, &name.as_str().to_lowercase()) {
                 if field.text() == "arguments" {
                     value.array().iter().for_each(|argument| tokens(argument, &mut told));
                 }
@@ -111,17 +125,17 @@ fn pages_and_server_name_the_same_words(kind: Kind) {
         let syntax = code(&page)
             .filter(|line| is_syntax(line))
             .flat_map(|line| line.split(|c: char| !c.is_ascii_alphabetic()));
-        let shown: BTreeSet<_> = syntax.filter(|word| is_keyword(word, family)).map(str::to_owned).collect();
+        let shown: BTreeSet<_> = syntax.filter(is_keyword).map(str::to_owned).collect();
         assert_eq!(shown, told, "{page_name}");
     }
 }
 
-fn is_keyword(word: &&str, family: &str) -> bool {
-    let command = |name: &names::CommandName| name.as_str().strip_prefix(family) == Some(word);
+/// All capitals, and no part of a command's name.
+fn is_keyword(word: &&str) -> bool {
+    let mut of_names = names::ALL.iter().flat_map(|name| name.as_str().split(['.', '|']));
     word.len() > 1
         && word.bytes().all(|byte| byte.is_ascii_uppercase())
-        && *word != family.trim_end_matches('.')
-        && !names::ALL.iter().any(command)
+        && !of_names.any(|part| part == *word)
 }
 
 fn tokens(argument: &Reply, told: &mut BTreeSet<String>) {
@@ -154,7 +168,11 @@ fn pages_and_server_name_the_same_settings(kind: Kind) {
     };
     let expected: BTreeSet<_> = settings.iter().cloned().collect();
     assert_eq!(rows(&page("README.md")), expected, "README.md");
-    assert_eq!(rows(&(page("docs/ratelimit.md") + &page("docs/lock.md"))), expected, "docs/");
+    assert_eq!(
+        rows(&(page("docs/ratelimit.md") + &page("docs/policies.md") + &page("docs/lock.md"))),
+        expected,
+        "docs/"
+    );
     for mentioned in quoted(&pages()).iter().filter(|text| text.starts_with("sluice.") && !text.contains('*'))
     {
         let name = mentioned.split(' ').next().unwrap();
@@ -172,7 +190,7 @@ fn pages_and_server_name_the_same_counters(kind: Kind) {
         .filter_map(|line| Some(line.split_once(':')?.0.strip_prefix("sluice_")?.to_owned()))
         .collect();
     let mut said = BTreeSet::new();
-    for name in ["docs/ratelimit.md", "docs/lock.md"] {
+    for name in ["docs/ratelimit.md", "docs/policies.md", "docs/lock.md"] {
         let page = page(name);
         let table = page.lines().skip_while(|line| !line.starts_with("| counter |")).skip(2);
         for row in table.take_while(|line| line.starts_with('|')) {
@@ -188,10 +206,10 @@ fn pages_and_server_name_the_same_counters(kind: Kind) {
 /// Every error of the code is on a page, and every error on a page is in the code. `...` stands for a word.
 #[test]
 fn pages_and_code_have_the_same_errors() {
-    const CODES: [&str; 6] = ["ERR ", "WRONGTYPE ", "OOM ", "NOPERM ", "UNBLOCKED ", "TRYAGAIN "];
+    const CODES: [&str; 7] =
+        ["ERR ", "WRONGTYPE ", "OOM ", "NOPERM ", "UNBLOCKED ", "TRYAGAIN ", "NOPOLICY "];
     let is_error = |text: &&String| CODES.iter().any(|code| text.starts_with(code));
-    let said: Vec<_> =
-        ["docs/ratelimit.md", "docs/lock.md"].iter().flat_map(|name| quoted(&page(name))).collect();
+    let said: Vec<_> = PAGES[1..].iter().flat_map(|name| quoted(&page(name))).collect();
     let said: BTreeSet<_> = said.iter().filter(is_error).cloned().collect();
     let told: BTreeSet<_> = CommandError::all()
         .flat_map(|error| names::ALL.iter().map(move |name| error.text(*name).to_str().unwrap().to_owned()))
@@ -199,6 +217,9 @@ fn pages_and_code_have_the_same_errors() {
     for text in &told {
         assert!(said.iter().any(|pattern| matches(pattern, text)), "no page has: {text}");
     }
+    let in_a_text = CommandError::all().map(|error| TextError { policy: Some(2), error });
+    let in_a_text = in_a_text.map(|error| error.text(names::RATELIMIT_POLICY_REPLACE).into_string().unwrap());
+    let told: BTreeSet<_> = told.into_iter().chain(in_a_text).collect();
     for pattern in &said {
         assert!(told.iter().any(|text| matches(pattern, text)), "the code has no: {pattern}");
     }

@@ -117,8 +117,14 @@ fn a_command_sets_it_within_its_bounds(kind: Kind) {
     assert_eq!(
         names,
         BTreeSet::from(
-            [SETTING, "sluice.max-debt-ms", "sluice.max-waiters", "sluice.max-waiters-total"]
-                .map(str::to_owned)
+            [
+                SETTING,
+                "sluice.max-debt-ms",
+                "sluice.max-waiters",
+                "sluice.max-waiters-total",
+                "sluice.policies"
+            ]
+            .map(str::to_owned)
         )
     );
 }

@@ -67,6 +67,21 @@ pub enum CommandError {
     NoCost,
     /// `PARTIAL` with different costs.
     UnequalCosts,
+    /// A call names a policy that there is not.
+    NoPolicy,
+    /// A policy's name is empty, longer than [`MAX_NAME_LEN`](crate::policy::definition::MAX_NAME_LEN), or has other
+    /// characters than it may.
+    PolicyName,
+    /// Two policies of one text have the same name.
+    PolicyTwice,
+    /// `EX` or `PX` of a policy in a text is 0, negative, or beyond 100 years.
+    PolicyTime,
+    /// More than [`MAX_POLICIES`](crate::policy::text::MAX_POLICIES) policies.
+    TooManyPolicies,
+    /// All policies together are longer than [`MAX_TEXT_LEN`](crate::policy::text::MAX_TEXT_LEN).
+    PoliciesTooLong,
+    /// More numbers behind `COST` than a policy can have limits.
+    TooManyCosts,
     /// The owner of a lock is empty or longer than [`MAX_OWNER_LEN`](crate::lock::MAX_OWNER_LEN).
     Owner,
     /// `HOLDERS` is not 1 to [`MAX_HOLDERS`](crate::lock::MAX_HOLDERS).
@@ -107,7 +122,7 @@ impl CommandError {
         use Keyword::*;
         let with_value = [Limit, Ex, Px, Burst, Align, Cost, MaxWait, Due, At, Holders, Block];
         let of_a_limit = [Ex, Px, Burst, Align, Cost];
-        let once = [Burst, Cost, Due, At, Holders, Block];
+        let once = [Burst, Cost, Due, At, Shadow, Holders, Block];
         let elsewhere = [Partial, Force, MaxWait, Due, At, Block, Holders];
         let plain = [
             Self::Syntax,
@@ -132,6 +147,13 @@ impl CommandError {
             Self::TooManyClauses,
             Self::NoCost,
             Self::UnequalCosts,
+            Self::NoPolicy,
+            Self::PolicyName,
+            Self::PolicyTwice,
+            Self::PolicyTime,
+            Self::TooManyPolicies,
+            Self::PoliciesTooLong,
+            Self::TooManyCosts,
             Self::Owner,
             Self::Holders,
             Self::Block,
@@ -193,6 +215,13 @@ impl CommandError {
             Self::TooManyClauses => c"ERR at most 8 LIMIT clauses",
             Self::NoCost => c"ERR COST must be above 0 in at least one LIMIT",
             Self::UnequalCosts => c"ERR PARTIAL needs the same COST in every LIMIT",
+            Self::NoPolicy => c"NOPOLICY no such policy",
+            Self::PolicyName => c"ERR a policy's name is 1 to 64 of A-Z a-z 0-9 . _ -",
+            Self::PolicyTwice => c"ERR a policy of this name was said before",
+            Self::PolicyTime => c"ERR EX and PX must be at least 1 and at most 100 years (3155760000 s)",
+            Self::TooManyPolicies => c"ERR at most 256 policies",
+            Self::PoliciesTooLong => c"ERR all policies together must be at most 65536 bytes of text",
+            Self::TooManyCosts => c"ERR COST takes at most 8 numbers",
             Self::Owner => c"ERR owner must be 1 to 512 bytes",
             Self::Holders => c"ERR HOLDERS must be from 1 to 1024",
             Self::Block => c"ERR BLOCK must be from 0 to 3155760000000 ms (100 years)",
@@ -266,6 +295,7 @@ mod tests {
             (CommandError::Told, MAX_MS),
             (CommandError::Align, crate::limit::quota::MAX_OFFSET_S),
             (CommandError::TooManyClauses, MAX_CLAUSES as u64),
+            (CommandError::TooManyCosts, MAX_CLAUSES as u64),
             (CommandError::Owner, MAX_OWNER_LEN as u64),
             (CommandError::Holders, MAX_HOLDERS as u64),
         ] {

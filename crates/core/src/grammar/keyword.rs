@@ -72,6 +72,8 @@ keywords! {
     Holders = "HOLDERS";
     /// Wait for a lock.
     Block = "BLOCK";
+    /// Refuse nobody: what would have been refused is granted, and counted.
+    Shadow = "SHADOW";
 }
 
 /// A word of up to eight letters in one number, upper and lower case alike: as fast to tell from

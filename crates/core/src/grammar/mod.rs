@@ -3,7 +3,8 @@
 //!
 //! | file | duty |
 //! |---|---|
-//! | [`ratelimit`], [`lock`] | the words of each family |
+//! | [`ratelimit`], [`policy`], [`lock`] | the words of each family, and of named limits |
+//! | `limits` | limits in a call: spelled out, or a policy's |
 //! | [`keyword`] | the keywords of all commands |
 //! | `words` | how single words are read and written |
 //! | [`names`] | the commands |
@@ -12,8 +13,10 @@
 
 pub mod error;
 pub mod keyword;
+mod limits;
 pub mod lock;
 pub mod names;
+pub mod policy;
 pub mod ratelimit;
 pub mod settings;
 mod words;

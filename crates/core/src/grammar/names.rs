@@ -10,7 +10,7 @@ pub struct CommandName {
 }
 
 impl CommandName {
-    /// As servers list it, such as `ratelimit.acquire`.
+    /// As servers list it, such as `ratelimit.acquire`, or `ratelimit.policy|set` for two words.
     pub const fn lower(self) -> &'static CStr {
         self.lower
     }
@@ -23,6 +23,18 @@ impl CommandName {
     /// The same, as text.
     pub fn as_str(self) -> &'static str {
         self.upper.to_str().unwrap_or_default()
+    }
+
+    /// The second word of a command of two, such as `set`.
+    pub fn second(self) -> Option<&'static CStr> {
+        let bytes = self.lower.to_bytes_with_nul();
+        let bar = bytes.iter().position(|byte| *byte == b'|')?;
+        CStr::from_bytes_with_nul(bytes.get(bar + 1..)?).ok()
+    }
+
+    /// The words to send, such as `RATELIMIT.POLICY` and `SET`.
+    pub fn words(self) -> impl Iterator<Item = &'static str> {
+        self.as_str().split('|')
     }
 
     /// What all commands of its family begin with, such as `RATELIMIT.`.
@@ -54,6 +66,18 @@ names! {
     RATELIMIT_HOLD = c"ratelimit.hold", c"RATELIMIT.HOLD";
     /// Says whether a turn still stands.
     RATELIMIT_TURN = c"ratelimit.turn", c"RATELIMIT.TURN";
+    /// What stands in front of the commands on policies.
+    RATELIMIT_POLICY = c"ratelimit.policy", c"RATELIMIT.POLICY";
+    /// Sets one policy.
+    RATELIMIT_POLICY_SET = c"ratelimit.policy|set", c"RATELIMIT.POLICY|SET";
+    /// Deletes policies.
+    RATELIMIT_POLICY_DEL = c"ratelimit.policy|del", c"RATELIMIT.POLICY|DEL";
+    /// Sets all policies at once.
+    RATELIMIT_POLICY_REPLACE = c"ratelimit.policy|replace", c"RATELIMIT.POLICY|REPLACE";
+    /// Lists the policies.
+    RATELIMIT_POLICY_LIST = c"ratelimit.policy|list", c"RATELIMIT.POLICY|LIST";
+    /// Shows one policy.
+    RATELIMIT_POLICY_GET = c"ratelimit.policy|get", c"RATELIMIT.POLICY|GET";
     /// Takes a lock if it is free.
     LOCK_TRY = c"lock.try", c"LOCK.TRY";
     /// Takes a lock, or waits for it.
@@ -79,5 +103,8 @@ mod tests {
         }
         assert_eq!(LOCK_TRY.family(), "LOCK.");
         assert_eq!(RATELIMIT_ACQUIRE.family(), "RATELIMIT.");
+        assert_eq!(RATELIMIT_POLICY_SET.second(), Some(c"set"));
+        assert_eq!(RATELIMIT_POLICY.second(), None);
+        assert!(RATELIMIT_POLICY_SET.words().eq(["RATELIMIT.POLICY", "SET"]));
     }
 }

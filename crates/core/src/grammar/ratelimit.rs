@@ -1,7 +1,7 @@
-//! The words of the RATELIMIT commands.
+//! The words of the RATELIMIT commands that work on a key.
 //!
 //! ```text
-//! limits: LIMIT count <EX seconds | PX ms> [BURST n | STRICT | ALIGN seconds] [COST n] [LIMIT ...]...
+//! limits: LIMIT ... [LIMIT ...]...  |  @policy [COST n [n ...]]         see [`super::limits`]
 //!
 //! limits [PARTIAL | FORCE | MAXWAIT ms]         RATELIMIT.ACQUIRE and PEEK
 //! limits [DUE ms | AT us]                       RATELIMIT.RETURN
@@ -9,52 +9,58 @@
 //! ms                                            RATELIMIT.TURN
 //! ```
 //!
-//! Keywords are case-insensitive. What belongs to a `LIMIT` stands behind it, in any order; the
+//! Keywords are case-insensitive. What belongs to a `LIMIT`, or to a policy's name, stands behind it, in any order; the
 //! others may stand anywhere behind the key. Nothing may be said twice.
 
 use super::error::CommandError;
 use super::keyword::Keyword;
-use super::words::{at_least, encode_keyword, encode_number, encode_option, integer, millis, time};
+use super::limits::{Options, encode_clauses, encode_named, parse};
+use super::words::{at_least, encode_keyword, encode_number, encode_option, millis, time};
 use crate::digits;
-use crate::limit::call::{Acquire, Clause, Clauses, GiveBack, Mode, Why};
-use crate::limit::quota::{Kind, Quota};
+use crate::limit::call::{Acquire, Clauses, GiveBack, Mode, Why};
+use crate::policy::definition::{Found, Lookup, NoPolicies};
 use crate::time::Millis;
 
-/// Parses what follows the key in `RATELIMIT.ACQUIRE`.
+/// Parses what follows the key in `RATELIMIT.ACQUIRE`, where nobody knows any policy.
 pub fn parse_acquire<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Acquire, CommandError> {
     let mut call = Acquire::new();
-    read_acquire(words, &mut call).map(|()| call)
+    read_acquire(words, &NoPolicies, &mut call).map(|_| call)
 }
 
-/// [`parse_acquire`] to where the call, empty so far, is to stay: moving eight clauses costs more
-/// than parsing one.
+/// Parses what follows the key in `RATELIMIT.ACQUIRE` to where the call, empty so far, is to stay: moving eight
+/// clauses costs more than parsing one. Answers the policy that its limits are from, if it names one.
 #[inline]
 pub fn read_acquire<'a>(
     words: impl Iterator<Item = &'a [u8]>,
+    policies: &impl Lookup,
     call: &mut Acquire,
-) -> Result<(), CommandError> {
-    read_peek(words, call)?;
-    some_cost(&call.clauses)
+) -> Result<Option<Found>, CommandError> {
+    let policy = read_peek(words, policies, call)?;
+    some_cost(&call.clauses)?;
+    Ok(policy)
 }
 
-/// Parses what follows the key in `RATELIMIT.PEEK`: as for ACQUIRE, but every cost may be 0.
+/// Parses what follows the key in `RATELIMIT.PEEK`, where nobody knows any policy: as for ACQUIRE, but every cost may
+/// be 0.
 pub fn parse_peek<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<Acquire, CommandError> {
     let mut call = Acquire::new();
-    read_peek(words, &mut call).map(|()| call)
+    read_peek(words, &NoPolicies, &mut call).map(|_| call)
 }
 
-/// [`parse_peek`] to where the call, empty so far, is to stay.
+/// As [`read_acquire`], but every cost may be 0.
 #[inline]
 pub fn read_peek<'a>(
     words: impl Iterator<Item = &'a [u8]>,
+    policies: &impl Lookup,
     Acquire { clauses, mode }: &mut Acquire,
-) -> Result<(), CommandError> {
-    let options = parse(words, clauses)?;
+) -> Result<Option<Found>, CommandError> {
+    let options = parse(words, policies, clauses)?;
     match options.why {
         None => {}
         Some(Why::ActAt(_)) => return Err(CommandError::Foreign(Keyword::At)),
         Some(_) => return Err(CommandError::Foreign(Keyword::Due)),
     }
+    let policy = options.named.known()?;
     *mode = options.mode.unwrap_or(Mode::Plain);
     if *mode == Mode::Partial {
         let mut costs = clauses.iter().map(|clause| clause.cost).filter(|cost| *cost > 0);
@@ -63,31 +69,34 @@ pub fn read_peek<'a>(
             return Err(CommandError::UnequalCosts);
         }
     }
-    Ok(())
+    Ok(policy)
 }
 
-/// Parses what follows the key in `RATELIMIT.RETURN`.
+/// Parses what follows the key in `RATELIMIT.RETURN`, where nobody knows any policy.
 pub fn parse_return<'a>(words: impl Iterator<Item = &'a [u8]>) -> Result<GiveBack, CommandError> {
     let mut call = GiveBack::new();
-    read_return(words, &mut call).map(|()| call)
+    read_return(words, &NoPolicies, &mut call).map(|_| call)
 }
 
-/// [`parse_return`] to where the call, empty so far, is to stay.
+/// Parses what follows the key in `RATELIMIT.RETURN` to where the call, empty so far, is to stay. Answers the policy
+/// that its limits are from, if it names one.
 #[inline]
 pub fn read_return<'a>(
     words: impl Iterator<Item = &'a [u8]>,
+    policies: &impl Lookup,
     call: &mut GiveBack,
-) -> Result<(), CommandError> {
-    let Options { mode, why } = parse(words, &mut call.clauses)?;
+) -> Result<Option<Found>, CommandError> {
+    let Options { mode, why, named } = parse(words, policies, &mut call.clauses)?;
     match mode {
         None | Some(Mode::Plain) => {}
         Some(Mode::Partial) => return Err(CommandError::Foreign(Keyword::Partial)),
         Some(Mode::Force) => return Err(CommandError::Foreign(Keyword::Force)),
         Some(Mode::Wait(_)) => return Err(CommandError::Foreign(Keyword::MaxWait)),
     }
+    let policy = named.known()?;
     some_cost(&call.clauses)?;
     call.why = why.unwrap_or(Why::Refund);
-    Ok(())
+    Ok(policy)
 }
 
 /// Parses what follows the key in `RATELIMIT.HOLD`: for how long, or `None` for `OFF`.
@@ -116,22 +125,43 @@ pub fn parse_turn<'a>(mut words: impl Iterator<Item = &'a [u8]>) -> Result<Milli
 
 /// Calls `word` with each word that [`parse_acquire`] reads back as `call`.
 pub fn encode_acquire(call: &Acquire, mut word: impl FnMut(&[u8])) {
-    encode_clauses(&call.clauses, &mut word);
-    match call.mode {
+    encode_clauses(&call.clauses, false, &mut word);
+    encode_mode(call.mode, &mut word);
+}
+
+/// Calls `word` with each word that [`read_acquire`] reads back as a call by the policy of this name, with these costs
+/// for its first limits, at most [`MAX_CLAUSES`](crate::limit::call::MAX_CLAUSES) of them.
+pub fn encode_acquire_by(policy: &str, costs: &[u64], mode: Mode, mut word: impl FnMut(&[u8])) {
+    encode_named(policy, costs, &mut word);
+    encode_mode(mode, &mut word);
+}
+
+fn encode_mode(mode: Mode, word: &mut impl FnMut(&[u8])) {
+    match mode {
         Mode::Plain => {}
-        Mode::Wait(limit) => encode_option(Keyword::MaxWait, limit.get(), &mut word),
-        Mode::Partial => encode_keyword(Keyword::Partial, &mut word),
-        Mode::Force => encode_keyword(Keyword::Force, &mut word),
+        Mode::Wait(limit) => encode_option(Keyword::MaxWait, limit.get(), word),
+        Mode::Partial => encode_keyword(Keyword::Partial, word),
+        Mode::Force => encode_keyword(Keyword::Force, word),
     }
 }
 
 /// Calls `word` with each word that [`parse_return`] reads back as `call`.
 pub fn encode_return(call: &GiveBack, mut word: impl FnMut(&[u8])) {
-    encode_clauses(&call.clauses, &mut word);
-    match call.why {
+    encode_clauses(&call.clauses, false, &mut word);
+    encode_why(call.why, &mut word);
+}
+
+/// The same by a policy, as [`encode_acquire_by`].
+pub fn encode_return_by(policy: &str, costs: &[u64], why: Why, mut word: impl FnMut(&[u8])) {
+    encode_named(policy, costs, &mut word);
+    encode_why(why, &mut word);
+}
+
+fn encode_why(why: Why, word: &mut impl FnMut(&[u8])) {
+    match why {
         Why::Refund => {}
-        Why::DueIn(due) => encode_option(Keyword::Due, due.get(), &mut word),
-        Why::ActAt(us) => encode_option(Keyword::At, us, &mut word),
+        Why::DueIn(due) => encode_option(Keyword::Due, due.get(), word),
+        Why::ActAt(us) => encode_option(Keyword::At, us, word),
     }
 }
 
@@ -148,31 +178,6 @@ pub fn encode_turn(told: Millis, mut word: impl FnMut(&[u8])) {
     encode_number(told.get(), &mut word);
 }
 
-fn encode_clauses(clauses: &Clauses, word: &mut impl FnMut(&[u8])) {
-    for Clause { quota, cost } in clauses {
-        encode_option(Keyword::Limit, quota.count(), word);
-        encode_option(Keyword::Px, quota.period_ms(), word);
-        match quota.kind() {
-            Kind::Rate if quota.burst() == quota.count() => {}
-            Kind::Rate => encode_option(Keyword::Burst, quota.burst(), word),
-            Kind::Strict => encode_keyword(Keyword::Strict, word),
-            Kind::Align(offset_ms) => {
-                encode_option(Keyword::Align, first_second(offset_ms, quota.period_ms()), word);
-            }
-        }
-        if *cost != 1 {
-            encode_option(Keyword::Cost, *cost, word);
-        }
-    }
-}
-
-/// The first whole second at which a calendar window begins that begins at `offset_ms`: there is one, as that is how
-/// calendars are told.
-fn first_second(offset_ms: u64, period_ms: u64) -> u64 {
-    let mut begins = (0..1_000).map(|windows| offset_ms + windows * period_ms);
-    begins.find(|ms| ms.is_multiple_of(1_000)).unwrap_or(offset_ms) / 1_000
-}
-
 fn some_cost(clauses: &Clauses) -> Result<(), CommandError> {
     match clauses.iter().any(|clause| clause.cost > 0) {
         true => Ok(()),
@@ -180,135 +185,11 @@ fn some_cost(clauses: &Clauses) -> Result<(), CommandError> {
     }
 }
 
-/// What the words said beside the clauses, before the rules of one command are applied.
-#[derive(Default)]
-struct Options {
-    mode: Option<Mode>,
-    why: Option<Why>,
-}
-
-/// A clause whose end has not been seen yet.
-#[derive(Clone, Copy)]
-struct Draft {
-    count: u64,
-    period: Option<Millis>,
-    /// `BURST`, `STRICT` or `ALIGN`.
-    form: Option<Form>,
-    cost: Option<u64>,
-}
-
-#[derive(Clone, Copy)]
-enum Form {
-    Burst(u64),
-    Strict,
-    Align(u64),
-}
-
-impl Draft {
-    #[inline(always)]
-    fn finish(self) -> Result<Clause, CommandError> {
-        let period = self.period.ok_or(CommandError::NoPeriod)?;
-        let quota = match self.form {
-            None => Quota::new(self.count, period, self.count)?,
-            Some(Form::Burst(burst)) => Quota::new(self.count, period, burst)?,
-            Some(Form::Strict) => Quota::strict(self.count, period)?,
-            Some(Form::Align(offset_s)) => Quota::aligned(self.count, period, offset_s)?,
-        };
-        Ok(Clause { quota, cost: self.cost.unwrap_or(1) })
-    }
-
-    /// What is wrong with a word that belongs to a `LIMIT` and was not taken.
-    #[cold]
-    fn mistake(this: Option<&Self>, keyword: Keyword) -> CommandError {
-        match (this, keyword) {
-            (None, Keyword::Strict) => CommandError::Syntax,
-            (None, keyword) => CommandError::OutsideLimit(keyword),
-            (Some(_), Keyword::Cost) => CommandError::Twice(keyword),
-            (Some(Self { form: Some(Form::Burst(_)), .. }), Keyword::Burst) => CommandError::Twice(keyword),
-            _ => CommandError::Syntax, // what excludes each other
-        }
-    }
-}
-
-fn parse<'a>(
-    mut words: impl Iterator<Item = &'a [u8]>,
-    clauses: &mut Clauses,
-) -> Result<Options, CommandError> {
-    let mut options = Options::default();
-    let mut draft: Option<Draft> = None;
-    let mut push = |draft: Draft| {
-        let clause = draft.finish()?;
-        clauses.try_push(clause).map_err(|_| CommandError::TooManyClauses)
-    };
-    while let Some(word) = words.next() {
-        let keyword = Keyword::of(word).ok_or(CommandError::Syntax)?;
-        match (keyword, &mut draft) {
-            (Keyword::Limit, draft) => {
-                if let Some(done) = draft.take() {
-                    push(done)?;
-                }
-                let count = at_least(1, integer(keyword, &mut words)?, CommandError::Count)?;
-                *draft = Some(Draft { count, period: None, form: None, cost: None });
-            }
-            (Keyword::Ex | Keyword::Px, Some(Draft { period: period @ None, .. })) => {
-                *period = Some(time(keyword, &mut words)?);
-            }
-            (Keyword::Cost, Some(Draft { cost: cost @ None, .. })) => {
-                *cost = Some(at_least(0, integer(keyword, &mut words)?, CommandError::Cost)?);
-            }
-            (Keyword::Burst, Some(Draft { form: form @ None, .. })) => {
-                let burst = at_least(1, integer(keyword, &mut words)?, CommandError::Burst)?;
-                *form = Some(Form::Burst(burst));
-            }
-            (Keyword::Strict, Some(Draft { form: form @ None, .. })) => *form = Some(Form::Strict),
-            (Keyword::Align, Some(Draft { form: form @ None, .. })) => {
-                let offset_s = at_least(0, integer(keyword, &mut words)?, CommandError::Align)?;
-                *form = Some(Form::Align(offset_s));
-            }
-            (Keyword::Partial, _) => options.choose(Mode::Partial)?,
-            (Keyword::Force, _) => options.choose(Mode::Force)?,
-            (Keyword::MaxWait, _) => {
-                let ms = at_least(0, integer(keyword, &mut words)?, CommandError::MaxWait)?;
-                options.choose(Mode::Wait(millis(Some(ms), CommandError::MaxWait)?))?;
-            }
-            (Keyword::Due, _) => {
-                let ms = at_least(0, integer(keyword, &mut words)?, CommandError::Due)?;
-                options.give_up(keyword, Why::DueIn(millis(Some(ms), CommandError::Due)?))?;
-            }
-            (Keyword::At, _) => {
-                let us = at_least(0, integer(keyword, &mut words)?, CommandError::At)?;
-                options.give_up(keyword, Why::ActAt(us))?;
-            }
-            (Keyword::Off | Keyword::Holders | Keyword::Block, _) => return Err(CommandError::Syntax),
-            (keyword, draft) => return Err(Draft::mistake(draft.as_ref(), keyword)),
-        }
-    }
-    push(draft.ok_or(CommandError::NoLimit)?)?;
-    Ok(options)
-}
-
-impl Options {
-    fn choose(&mut self, mode: Mode) -> Result<(), CommandError> {
-        match self.mode.replace(mode) {
-            None => Ok(()),
-            Some(_) => Err(CommandError::Modes),
-        }
-    }
-
-    fn give_up(&mut self, keyword: Keyword, why: Why) -> Result<(), CommandError> {
-        match self.why.replace(why) {
-            None => Ok(()),
-            Some(before) if std::mem::discriminant(&before) == std::mem::discriminant(&why) => {
-                Err(CommandError::Twice(keyword))
-            }
-            Some(_) => Err(CommandError::Syntax),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limit::call::Clause;
+    use crate::limit::quota::Quota;
 
     fn acquire(text: &str) -> Result<Acquire, CommandError> {
         parse_acquire(text.split_whitespace().map(str::as_bytes))

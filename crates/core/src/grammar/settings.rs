@@ -33,5 +33,17 @@ pub const MAX_WAITERS: NumberSetting =
 pub const MAX_WAITERS_TOTAL: NumberSetting =
     NumberSetting { name: c"max-waiters-total", default: 4_000, min: 0, max: 1_000_000 };
 
-/// Every setting.
+/// A text that can be set while the server runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TextSetting {
+    /// Without the module's name in front.
+    pub name: &'static CStr,
+    /// What it is unless somebody sets it.
+    pub default: &'static CStr,
+}
+
+/// All policies, as [`text`](crate::policy::text) has them.
+pub const POLICIES: TextSetting = TextSetting { name: c"policies", default: c"" };
+
+/// Every setting that is a number.
 pub const ALL: &[NumberSetting] = &[MAX_WAIT_MS, MAX_DEBT_MS, MAX_WAITERS, MAX_WAITERS_TOTAL];

@@ -145,6 +145,8 @@ pub struct Notes {
     pub debt_cut: bool,
     /// Refused, and only a hold was waited for.
     pub held: bool,
+    /// Granted, and would have been refused by a policy that is not in shadow.
+    pub shadow: bool,
 }
 
 /// `wait_ms` of a call that can never be granted.

@@ -101,6 +101,7 @@ fn the_module_is_built_in_layers() {
             ("src/commands", 1),
             ("src/limiter", 2),
             ("src/lock", 2),
+            ("src/policies", 2),
             ("src/config.rs", 3),
             ("src/counters.rs", 3),
             ("src/server", 4),

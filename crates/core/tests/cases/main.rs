@@ -1,4 +1,5 @@
-//! Every case of `tests/conformance/limits.json`: the commands as a server gets them, its replies, and what it stores.
+//! Every case of `tests/conformance/limits.json` and `policies.json`: the commands as a server gets them, its replies,
+//! and what it stores.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -36,10 +37,24 @@ const START_MS: u64 = 1_900_000_000_000;
 
 #[test]
 fn every_step_is_answered_and_stored_as_the_file_says() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/conformance/limits.json");
+    let (_, steps) = play("limits.json", |_| true);
+    assert!(steps > 300, "only {steps} steps");
+}
+
+/// The file also has cases of commands that there are not yet.
+#[test]
+fn every_step_on_policies_is_answered_and_stored_as_the_file_says() {
+    let (cases, steps) = play("policies.json", |name| name.starts_with("policies"));
+    assert!(cases == 4 && steps > 35, "only {steps} steps of {cases} cases");
+}
+
+/// How many cases, and steps of them, have been played.
+fn play(name: &str, which: impl Fn(&str) -> bool) -> (usize, usize) {
+    let path = format!("{}/../../tests/conformance/{name}", env!("CARGO_MANIFEST_DIR"));
     let file: File = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
-    let (mut steps, mut wrong) = (0, Vec::new());
-    for case in &file.cases {
+    let (mut cases, mut steps, mut wrong) = (0, 0, Vec::new());
+    for case in file.cases.iter().filter(|case| which(&case.name)) {
+        cases += 1;
         let mut server = Server::new();
         for (number, step) in (1..).zip(&case.steps) {
             steps += 1;
@@ -52,8 +67,8 @@ fn every_step_is_answered_and_stored_as_the_file_says() {
             }
         }
     }
-    assert!(steps > 300, "only {steps} steps");
     assert!(wrong.is_empty(), "{} of {steps} steps went wrong:\n{}", wrong.len(), wrong.join("\n"));
+    (cases, steps)
 }
 
 /// What the first integer of the reply is.

@@ -1,13 +1,14 @@
 //! A server of keys and strings, on the core alone, with the clock that each command brings.
 
 use std::collections::HashMap;
+use std::ffi::CStr;
 
 use serde_json::{Value, json};
 use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::names::{self, CommandName};
-use sluice_core::grammar::ratelimit as grammar;
+use sluice_core::grammar::{policy as policy_grammar, ratelimit as grammar};
 use sluice_core::limit::bounds::Bounds;
-use sluice_core::limit::call::{Change, Mode, Reply};
+use sluice_core::limit::call::{Acquire, Change, GiveBack, Mode, Reply, Verdict};
 use sluice_core::limit::codec;
 use sluice_core::limit::expiry::{Expiry, expiry};
 use sluice_core::limit::gcra::acquire;
@@ -16,6 +17,9 @@ use sluice_core::limit::holding;
 use sluice_core::limit::look::look;
 use sluice_core::limit::quota::Kind;
 use sluice_core::limit::state::State;
+use sluice_core::policy::definition::Found;
+use sluice_core::policy::table::Table;
+use sluice_core::policy::{shadow, text};
 use sluice_core::time::{Millis, Nanos};
 
 /// A string, and when its key expires.
@@ -27,18 +31,20 @@ struct Stored {
 pub(crate) struct Server {
     keys: HashMap<String, Stored>,
     bounds: Bounds,
+    policies: Table,
 }
 
 impl Server {
     pub(crate) fn new() -> Self {
         let ms = |ms| Millis::new(ms).unwrap();
-        Self { keys: HashMap::new(), bounds: Bounds { max_wait: ms(60_000), max_debt: ms(3_600_000) } }
+        let bounds = Bounds { max_wait: ms(60_000), max_debt: ms(3_600_000) };
+        Self { keys: HashMap::new(), bounds, policies: Table::default() }
     }
 
     /// The reply to a command at this instant, as JSON has it.
     pub(crate) fn answer(&mut self, line: &str, now_ms: u64) -> Value {
         self.keys.retain(|_, stored| stored.expires_ms.is_none_or(|ms| ms > now_ms));
-        let words: Vec<&str> = line.split(' ').collect();
+        let words = words(line);
         match words[0] {
             "GET" => self.keys.get(words[1]).map_or(Value::Null, |stored| json!(stored.text)),
             "EXISTS" => json!(u8::from(self.keys.contains_key(words[1]))),
@@ -54,6 +60,7 @@ impl Server {
                 self.bounds.max_debt = Millis::new(words[3].parse().unwrap()).unwrap();
                 json!("OK")
             }
+            "RATELIMIT.POLICY" => self.policy(words[1], &words[2..]),
             name => {
                 let name = *names::ALL.iter().find(|known| known.as_str() == name).unwrap();
                 self.command(name, &words[1..], Nanos::from_millis(now_ms))
@@ -71,10 +78,14 @@ impl Server {
         let bounds = self.bounds;
         Ok(match name.as_str() {
             "RATELIMIT.ACQUIRE" => {
-                let call = grammar::parse_acquire(behind())?;
+                let mut call = Acquire::new();
+                let policy = grammar::read_acquire(behind(), &self.policies, &mut call)?;
                 let mut state = self.state(words[0])?;
-                let verdict = acquire(&call, &mut state, now, &bounds);
+                let verdict = decide(policy, &mut call, &mut state, now, &bounds);
                 self.carry_out(words[0], verdict.change, &state, now);
+                if let Some(policy) = policy {
+                    self.policies.count(policy, &verdict);
+                }
                 if matches!(call.mode, Mode::Wait(_)) && verdict.reply.granted == 1 {
                     let act_ms = now.as_millis() as i64 + verdict.reply.wait_ms;
                     assert_eq!((verdict.act_us + 999) / 1_000, act_ms, "{words:?}");
@@ -84,11 +95,13 @@ impl Server {
                 integers(&verdict.reply)
             }
             "RATELIMIT.PEEK" => {
-                let call = grammar::parse_peek(behind())?;
-                integers(&acquire(&call, &mut self.state(words[0])?, now, &bounds).reply)
+                let mut call = Acquire::new();
+                let policy = grammar::read_peek(behind(), &self.policies, &mut call)?;
+                integers(&decide(policy, &mut call, &mut self.state(words[0])?, now, &bounds).reply)
             }
             "RATELIMIT.RETURN" => {
-                let call = grammar::parse_return(behind())?;
+                let mut call = GiveBack::new();
+                grammar::read_return(behind(), &self.policies, &mut call)?;
                 let mut state = self.state(words[0])?;
                 let verdict = give_back(&call, &mut state, now, &bounds);
                 self.carry_out(words[0], verdict.change, &state, now);
@@ -146,6 +159,39 @@ impl Server {
         })
     }
 
+    fn policy(&mut self, subcommand: &str, words: &[&str]) -> Value {
+        let words = || words.iter().map(|word| word.as_bytes());
+        let error = |text: &CStr| json!({ "error": text.to_str().unwrap() });
+        match subcommand {
+            "SET" => {
+                let set = policy_grammar::parse_set(words())
+                    .and_then(|(name, policy)| self.policies.set(name, policy));
+                set.map_or_else(
+                    |wrong| error(&wrong.text(names::RATELIMIT_POLICY_SET)),
+                    |new| json!(u8::from(new)),
+                )
+            }
+            "DEL" => json!(self.policies.delete(words())),
+            "REPLACE" => {
+                let replaced = self.policies.replace(words().next().unwrap());
+                replaced.map_or_else(
+                    |wrong| error(&wrong.text(names::RATELIMIT_POLICY_REPLACE)),
+                    |count| json!(count),
+                )
+            }
+            "LIST" => self.policies.iter().map(|(name, policy, _)| text::named(name, policy)).collect(),
+            "GET" => self.policies.get(words().next().unwrap()).map_or(Value::Null, |(policy, counts)| {
+                json!({
+                    "limits": text::limits(policy),
+                    "granted": counts.granted,
+                    "refused": counts.refused,
+                    "shadow": counts.shadow,
+                })
+            }),
+            other => panic!("{other} is no command of these cases"),
+        }
+    }
+
     fn state(&self, key: &str) -> Result<State, CommandError> {
         match self.keys.get(key) {
             Some(stored) => codec::decode(stored.text.as_bytes()).ok_or(CommandError::WrongType),
@@ -182,6 +228,27 @@ impl Server {
             Expiry::At(ms) => Some(ms),
         };
         self.keys.insert(key.to_owned(), Stored { text, expires_ms });
+    }
+}
+
+/// The words of a line; what stands between quotes is one.
+fn words(line: &str) -> Vec<&str> {
+    let parts = line.split('\'').enumerate();
+    parts
+        .flat_map(|(n, part)| if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() })
+        .collect()
+}
+
+fn decide(
+    policy: Option<Found>,
+    call: &mut Acquire,
+    state: &mut State,
+    now: Nanos,
+    bounds: &Bounds,
+) -> Verdict {
+    match policy {
+        Some(Found { shadow: true, .. }) => shadow::acquire(call, state, now, bounds),
+        _ => acquire(call, state, now, bounds),
     }
 }
 

@@ -19,6 +19,7 @@ pub(crate) const HOLDS: u32 = 8_000;
 pub(crate) const BOUNDS: u32 = 12_000;
 pub(crate) const CODEC: u32 = 12_000;
 pub(crate) const GRAMMAR: u32 = 12_000;
+pub(crate) const POLICIES: u32 = 6_000;
 
 pub(crate) fn config(cases: u32) -> ProptestConfig {
     let factor = std::env::var("SLUICE_CASES_FACTOR").ok().and_then(|factor| factor.parse().ok());
@@ -46,6 +47,7 @@ fn a_run_has_at_least_300_000_cases() {
         (4, BOUNDS),
         (5, CODEC),
         (6, GRAMMAR),
+        (4, POLICIES),
     ];
     let cases: u32 = properties.iter().map(|(properties, cases)| properties * cases).sum();
     assert!(cases >= 300_000, "{cases}");

@@ -16,7 +16,7 @@ use crate::cases::{self, config};
 use crate::limits::any_limit;
 use crate::story::{cost, same_cost};
 
-type Words = Vec<Vec<u8>>;
+pub(crate) type Words = Vec<Vec<u8>>;
 
 proptest! {
     #![proptest_config(config(cases::GRAMMAR))]
@@ -112,7 +112,7 @@ fn is_told(error: &CommandError, command: &str) -> Result<(), TestCaseError> {
     Ok(())
 }
 
-fn slices(words: &Words) -> impl Iterator<Item = &[u8]> {
+pub(crate) fn slices(words: &Words) -> impl Iterator<Item = &[u8]> {
     words.iter().map(Vec::as_slice)
 }
 
@@ -122,7 +122,7 @@ fn words_of(call: &Acquire) -> Words {
     words
 }
 
-fn acquire() -> impl Strategy<Value = Acquire> {
+pub(crate) fn acquire() -> impl Strategy<Value = Acquire> {
     let clause =
         (any_limit(), cost()).prop_map(|(quota, cost): (Quota, _)| Clause { quota, cost: cost.of(quota) });
     let limit =
@@ -143,7 +143,7 @@ fn acquire() -> impl Strategy<Value = Acquire> {
     })
 }
 
-fn why() -> impl Strategy<Value = Why> {
+pub(crate) fn why() -> impl Strategy<Value = Why> {
     prop_oneof![
         Just(Why::Refund),
         (0..=MAX_MS).prop_map(|ms| Why::DueIn(Millis::new(ms).unwrap())),
@@ -168,7 +168,7 @@ fn word() -> impl Strategy<Value = Words> {
     let option = (prop::sample::select(options), number());
     let words = vec![
         "PARTIAL", "FORCE", "LIMIT", "EX", "PX", "BURST", "COST", "MAXWAIT", "DUE", "AT", "STRICT", "ALIGN",
-        "OFF",
+        "OFF", "SHADOW",
     ];
     prop_oneof![
         6 => limit,

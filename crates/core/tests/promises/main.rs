@@ -15,6 +15,7 @@
 //! | `returns_never_overfill` | what is given back was taken, and fills no limit beyond full |
 //! | `bounds` | no input overflows, and no reply leaves its range |
 //! | `codec`, `grammar` | what is encoded reads back the same; what is foreign is refused |
+//! | `policies` | a call by a policy is the call with its limits spelled out; a table of policies is its text |
 //! | `conformance` | every step of `tests/conformance/ratelimit.json` |
 //!
 //! `model` is the reference and `one_caller_model` that of 0.1.0; `key` is a key of a server; `story`,
@@ -48,6 +49,7 @@ mod grammar;
 mod holds;
 mod never_too_many;
 mod one_caller_as_before;
+mod policies;
 mod refusals_change_nothing;
 mod returns_never_overfill;
 mod waits_are_exact;
