@@ -17,6 +17,8 @@ pub(crate) struct Contender {
     pub(crate) gated: bool,
     /// The same work in a bare C module.
     pub(crate) floor: Option<&'static str>,
+    /// Another contender, and which part of its figure this one's may be at most.
+    pub(crate) at_most: Option<(&'static str, f64)>,
 }
 
 /// What the server has to load.
@@ -41,6 +43,7 @@ const fn ours(
         replies,
         gated: false,
         floor: None,
+        at_most: None,
     }
 }
 
@@ -88,6 +91,27 @@ pub(crate) const CONTENDERS: &[Contender] = &[
             &["RATELIMIT.ACQUIRE key:* LIMIT 100 EX 60 LIMIT 1000 EX 3600"],
             &[&[1, 0]],
         )
+    },
+    // The same limits by name: the policy is set once for each key, which changes nothing after the first.
+    Contender {
+        gated: true,
+        at_most: Some(("ACQUIRE granted", 0.92)),
+        before: &["RATELIMIT.POLICY SET api LIMIT 100 EX 60"],
+        ..ours("ACQUIRE granted, by a policy", &["RATELIMIT.ACQUIRE key:* @api"], &[&[1, 0]])
+    },
+    Contender {
+        gated: true,
+        at_most: Some(("ACQUIRE granted, two limits", 0.85)),
+        before: &["RATELIMIT.POLICY SET api LIMIT 100 EX 60 LIMIT 1000 EX 3600"],
+        ..ours("ACQUIRE granted, by a policy of two limits", &["RATELIMIT.ACQUIRE key:* @api"], &[&[1, 0]])
+    },
+    // Another policy for each key, and as many that nobody names.
+    Contender {
+        before: &[
+            "RATELIMIT.POLICY SET policy-* LIMIT 100 EX 60",
+            "RATELIMIT.POLICY SET more-* LIMIT 100 EX 60",
+        ],
+        ..ours("ACQUIRE granted, by one of 200 policies", &["RATELIMIT.ACQUIRE key:* @policy-*"], &[&[1, 0]])
     },
     // Thirty calls a second: the key is there and its bucket is full again whenever one comes.
     Contender {

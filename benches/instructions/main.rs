@@ -54,6 +54,10 @@ fn main() -> ExitCode {
         if contender.gated && change.is_none_or(|ratio| ratio > 1.05) {
             too_many.push(contender.name);
         }
+        let of_another = contender.at_most.and_then(|(name, most)| Some((ratio(measured.get(name))?, most)));
+        if of_another.is_some_and(|(ratio, most)| ratio > most) {
+            too_many.push(contender.name);
+        }
     }
     if !words.is_empty() {
         return ExitCode::SUCCESS;
@@ -63,7 +67,7 @@ fn main() -> ExitCode {
         println!("\ncommitted to these figures: {}", file().display());
     } else if !too_many.is_empty() {
         println!(
-            "\nFAILED: over 5 % more than the committed figure, or none is committed: {}",
+            "\nFAILED: over 5 % more than the committed figure, or none is committed, or over the part that it may be of another: {}",
             too_many.join(", ")
         );
         return ExitCode::FAILURE;
