@@ -46,7 +46,7 @@ impl Module for Sluice {
         config::take_arguments(server.args())?;
         config::register(server)?;
         policies::register(server)?;
-        server.load_settings()?;
+        server.load_settings().inspect_err(|_| policies::forget())?;
         server.add_info::<Self>()?;
         server.add_type::<sluice_core::lock::Lock>()?;
         server.add_events::<Self>()?;

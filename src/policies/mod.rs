@@ -16,3 +16,4 @@ mod setting;
 pub(crate) mod table;
 
 pub(crate) use setting::register;
+pub(crate) use table::forget;

@@ -42,6 +42,11 @@ pub(crate) fn replace(text: &[u8]) -> Result<usize, TextError> {
     TABLE.with(|table| table.replace(text))
 }
 
+/// Forgets all of them, as the module does not load after all: nobody else would free them.
+pub(crate) fn forget() {
+    TABLE.with(|table| *table = Table::default());
+}
+
 /// How many there are.
 pub(crate) fn len() -> usize {
     TABLE.with(|table| table.len())

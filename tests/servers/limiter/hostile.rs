@@ -29,9 +29,10 @@ const COMMANDS: [&str; 9] = [
 ];
 
 /// One call of each, with as many words as it takes.
-const CALLS: [&str; 7] = [
+const CALLS: [&str; 8] = [
     "RATELIMIT.ACQUIRE k LIMIT 5 EX 100 BURST 3 COST 1 MAXWAIT 5",
     "RATELIMIT.ACQUIRE k LIMIT 5 EX 100 ALIGN 7 COST 1 LIMIT 5 EX 100 STRICT",
+    "RATELIMIT.ACQUIRE k @p COST 1 2 MAXWAIT 5",
     "RATELIMIT.PEEK k LIMIT 5 EX 100 BURST 3 COST 1 MAXWAIT 5",
     "RATELIMIT.RETURN k LIMIT 5 EX 100 BURST 3 COST 1 AT 5",
     "RATELIMIT.INFO k",
@@ -41,7 +42,7 @@ const CALLS: [&str; 7] = [
 
 const OPTIONS: &[&[u8]] = &[
     b"LIMIT", b"EX", b"px", b"BURST", b"Cost", b"PARTIAL", b"FORCE", b"MAXWAIT", b"DUE", b"strict", b"ALIGN",
-    b"AT", b"OFF",
+    b"AT", b"OFF", b"@p", b"@", b"SHADOW",
 ];
 const NUMBERS: &[&[u8]] = &[b"1", b"2", b"3", b"7", b"10", b"1000", b"60000", b"999983"];
 

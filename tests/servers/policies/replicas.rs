@@ -16,6 +16,7 @@ on_every_server![
     nothing_is_sent_while_clients_are_paused_and_all_of_it_after,
     a_clock_that_stands_still_holds_nothing_up,
     a_promoted_replica_goes_on_with_them_and_tells_its_own,
+    a_replica_of_a_replica_hears_of_changes,
     under_load_two_replicas_and_the_file_agree_afterwards,
 ];
 
@@ -174,6 +175,20 @@ fn a_promoted_replica_goes_on_with_them_and_tells_its_own(kind: Kind) {
     other.ask(&format!("REPLICAOF 127.0.0.1 {}", promoted.port())).assert_ok();
     int(&mut promoted.connect(), "RATELIMIT.POLICY SET q LIMIT 9 EX 9");
     until_equal(&promoted, &other);
+}
+
+/// What the middle one is sent it hands on; by itself it can send nothing.
+fn a_replica_of_a_replica_hears_of_changes(kind: Kind) {
+    let primary = Server::start_tcp(kind);
+    let middle = Server::setup(kind).tcp().replica_of(&primary).start();
+    int(&mut primary.connect(), "RATELIMIT.POLICY SET p LIMIT 9 EX 9");
+    until_equal(&primary, &middle);
+    let leaf = Server::setup(kind).replica_of(&middle).start();
+    middle.wait_for(&primary);
+    leaf.wait_for(&primary);
+    assert_eq!(table(&leaf), "");
+    int(&mut primary.connect(), "RATELIMIT.POLICY SET q LIMIT 9 EX 9");
+    until_equal(&primary, &leaf);
 }
 
 /// Policies are replaced while six call by them; every answer is under one table or the other, and none is lost.

@@ -1,6 +1,6 @@
 //! The setting `sluice.policies` is the table: in the configuration file, by CONFIG, and over a restart.
 
-use sluice_testing::{Kind, Server, on_every_server};
+use sluice_testing::{Kind, Server, encode, on_every_server};
 
 use crate::policies::{int, rewritten, table, with_lines};
 
@@ -14,6 +14,7 @@ on_every_server![
     what_was_not_rewritten_is_gone,
     a_module_that_is_loaded_later_takes_them_too,
     no_file_of_data_has_them,
+    a_file_of_data_sets_none,
 ];
 
 const SETTING: &str = "sluice.policies";
@@ -149,4 +150,16 @@ fn no_file_of_data_has_them(kind: Kind) {
         assert_eq!(table(&server), "", "{step}");
         int(&mut server.connect(), "RATELIMIT.POLICY SET p LIMIT 9 EX 900");
     }
+}
+
+/// Whoever puts the command into an append-only file: the configuration speaks.
+fn a_file_of_data_sets_none(kind: Kind) {
+    let text = [&encode(&["SET", "k", "1"])[..], &encode(&["RATELIMIT.POLICY", "REPLACE", "b LIMIT 1 EX 1"])];
+    let server = Server::setup(kind)
+        .config("appendonly yes")
+        .config("sluice.policies \"a LIMIT 1 EX 1\"")
+        .file("appendonly.aof", &text.concat())
+        .start();
+    assert_eq!(server.ask("GET k").text(), "1");
+    assert_eq!(table(&server), "a LIMIT 1 EX 1");
 }

@@ -119,7 +119,7 @@ impl Family {
     fn assert_well_formed(&self, reply: &Reply, words: &[Vec<u8>]) {
         let well_formed = match reply {
             Reply::Error(text) => {
-                let known = ["ERR ", "WRONGTYPE "].iter().any(|code| text.starts_with(code));
+                let known = ["ERR ", "WRONGTYPE ", "NOPOLICY "].iter().any(|code| text.starts_with(code));
                 known && text.bytes().all(|byte| (b' '..=b'~').contains(&byte)) && !text.contains('%')
             }
             reply => (self.can_be)(reply),
