@@ -120,11 +120,13 @@ impl Loading<'_> {
         let Some(set) = (unsafe { optional::RedisModule_SetCommandACLCategories }) else {
             return true; // Redis 7.0: module commands are in no category there
         };
-        let access = match spec.access {
-            Access::Read => "read",
-            Access::Write => "write",
+        let access = match (spec.access, spec.keys) {
+            (Access::Read, _) => "read",
+            (Access::Write, Some(_)) => "write",
+            // `@write` is for keys: who may write them may not therefore change what is no key.
+            (Access::Write, None) => "",
         };
-        let mut names = format!("{access} {}", spec.acl);
+        let mut names = format!("{access} {}", spec.acl).trim_start().to_owned();
         if let Some(category) = spec.category.filter(|category| self.categories.contains(category)) {
             names.push(' ');
             names.push_str(&category.to_string_lossy());

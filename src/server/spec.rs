@@ -25,7 +25,7 @@ pub(crate) struct Spec {
     pub(crate) keys: Option<Keys>,
     /// The server's flags for it, beside `readonly` or `write`.
     pub(crate) flags: &'static str,
-    /// ACL categories, without `@`, beside `read` or `write` and that of the family.
+    /// ACL categories, without `@`, beside `read` or, for keys, `write`, and that of the family.
     pub(crate) acl: &'static str,
     /// The ACL category of its family, without `@`, if it is one of those that belong to it.
     pub(crate) category: Option<&'static CStr>,

@@ -185,6 +185,7 @@ fn what_is_wrong_is_told_in_one_order(kind: Kind) {
         ("foreign @none COST x", "ERR COST is not an integer or out of range"),
         ("foreign @none NONSENSE", SYNTAX),
         ("foreign @none", NO_POLICY),
+        ("foreign @none COST 0", NO_POLICY),
         ("foreign @p", WRONG_TYPE),
     ] {
         for command in ["ACQUIRE", "PEEK", "RETURN"] {

@@ -37,7 +37,7 @@ fn each_command_declares_what_it_does(kind: Kind) {
         assert_eq!(texts(&info[2]), set(flags), "{name}");
         assert_eq!((info[3].int(), info[4].int(), info[5].int()), (0, 0, 0), "{name} has no keys");
         let categories = match (changes, name) {
-            (true, _) => "@write @admin @dangerous",
+            (true, _) => "@admin @dangerous",
             (false, "get") => "@read @fast @ratelimit",
             (false, _) => "@read @slow @ratelimit",
         };
