@@ -15,7 +15,7 @@ CORE_SECONDS ?= 30
 skip_others = $(foreach other,$(filter-out $(SERVER),redis_7_0 redis_8_2 valkey_8_1 valkey_9_1),--skip ::$(other))
 
 .DEFAULT_GOAL := help
-.PHONY: api audit bench bench-client bench-crowds bench-docs bench-handover bench-instructions bench-smoke build chaos chaos-client clean fixtures fuzz fuzz-core fuzz-wire help lint memcheck run soak test test-clients test-one
+.PHONY: api audit bench bench-client bench-crowds bench-docs bench-handover bench-instructions bench-smoke build chaos chaos-client clean fixtures fuzz fuzz-core fuzz-wire help lint memcheck package run soak test test-clients test-one
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -36,10 +36,14 @@ lint: ## formatting, clippy, licences and sources of the dependencies
 	cargo clippy -p sluice-client --all-targets --no-default-features --locked -- -D warnings
 	.tools/cargo-deny --locked check bans licenses sources
 
-api: ## the published crates: what they offer is as written down (UPDATE=1), they build as packages, and no Rust newer than stated
+api: ## the published crates: what they offer is as written down (UPDATE=1), and they need no newer Rust than they say
 	@scripts/need cc
 	UPDATE='$(UPDATE)' cargo run --locked -p sluice-api
-	cargo package --locked --allow-dirty --quiet -p sluice-core -p sluice-client -p sluice-tower
+	cargo package --locked --allow-dirty --quiet --no-verify -p sluice-core -p sluice-client -p sluice-tower
+
+package: ## the published crates as packages, each built from its package alone
+	@scripts/need cc
+	cargo package --locked --allow-dirty -p sluice-core -p sluice-client -p sluice-tower
 
 # Not a part of lint: it fetches the advisory database, a git repository, which not every machine can reach, and its
 # verdict changes without a change of ours.

@@ -10,6 +10,7 @@ use reqwest::{Client, RequestBuilder, Response};
 use sluice_testing::{Signal, example, signal};
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
 use crate::ms;
@@ -19,6 +20,8 @@ pub(crate) struct Proxy {
     address: SocketAddr,
     process: Child,
     log: Arc<Mutex<String>>,
+    /// Ends when it has logged its last line.
+    logged: JoinHandle<()>,
     /// What it said when it listened.
     pub(crate) line: String,
 }
@@ -32,12 +35,12 @@ impl Proxy {
         let mut process = command.spawn().unwrap();
 
         let log = Arc::new(Mutex::new(String::new()));
-        tokio::spawn(copy(process.stderr.take().unwrap(), Arc::clone(&log)));
+        let logged = tokio::spawn(copy(process.stderr.take().unwrap(), Arc::clone(&log)));
         let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
         let line = timeout(ms(20_000), lines.next_line()).await.unwrap().unwrap();
         let line = line.unwrap_or_else(|| panic!("it ended:\n{}", log.lock().unwrap()));
         let address = line.split_once("http://").and_then(|(_, rest)| rest.split_once(": ")).unwrap().0;
-        Self { address: address.parse().unwrap(), process, log, line }
+        Self { address: address.parse().unwrap(), process, log, logged, line }
     }
 
     pub(crate) fn address(&self) -> SocketAddr {
@@ -66,9 +69,11 @@ impl Proxy {
         signal(self.process.id().expect("a running proxy"), Signal::TERM);
     }
 
-    /// How it ended, and what it had logged.
+    /// How it ended. Its log is whole then.
     pub(crate) async fn ended(&mut self) -> Option<i32> {
-        timeout(ms(20_000), self.process.wait()).await.unwrap().unwrap().code()
+        let status = timeout(ms(20_000), self.process.wait()).await.unwrap().unwrap();
+        timeout(ms(20_000), &mut self.logged).await.unwrap().unwrap();
+        status.code()
     }
 }
 
