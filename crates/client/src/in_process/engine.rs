@@ -1,7 +1,6 @@
 //! Who answers: finds the command, carries it out, and sees to what waits.
 
-use std::sync::{Arc, Mutex};
-use std::time::{Duration, SystemTime};
+use std::sync::Arc;
 
 use redis::{Arg, Cmd, Value};
 use sluice_core::grammar::error::CommandError;
@@ -9,21 +8,10 @@ use sluice_core::grammar::lock as grammar;
 use sluice_core::grammar::names::{self, CommandName};
 use sluice_core::time::Nanos;
 
-use super::keys::Keys;
-use super::locks::{Desk, Joined};
+use super::inside::{Inside, Shared};
+use super::locks::Joined;
 use super::reply;
 use super::wait::Wait;
-use crate::clock::Clock;
-use crate::locked::locked;
-
-/// The server.
-pub(super) struct Engine(Mutex<Inside>);
-
-pub(super) struct Inside {
-    clock: Clock,
-    pub(super) keys: Keys,
-    pub(super) desk: Desk,
-}
 
 /// What came of a command.
 enum Outcome {
@@ -31,52 +19,30 @@ enum Outcome {
     Waits(Joined),
 }
 
-impl Engine {
-    pub(super) fn starting_at(now: SystemTime) -> Self {
-        let clock = Clock::starting_at(now);
-        Self(Mutex::new(Inside { clock, keys: Keys::default(), desk: Desk::default() }))
-    }
-
-    pub(super) fn set_clock_forward(&self, time: Duration) {
-        self.with(|inside, _| {
-            inside.clock.step(time);
-            let now = inside.clock.now();
-            inside.desk.clock_was_set(&mut inside.keys, now);
-        });
-    }
-
-    /// Does something at one instant, and nobody else does anything meanwhile.
-    pub(super) fn with<T>(&self, run: impl FnOnce(&mut Inside, Nanos) -> T) -> T {
-        let mut inside = locked(&self.0);
-        let now = inside.clock.now();
-        run(&mut inside, now)
-    }
-
-    /// The answer to a command; an error is a value too.
-    pub(super) async fn answer(engine: &Arc<Self>, command: &Cmd) -> Value {
-        // Where nothing is waited for, nobody else on a runtime would ever have a turn.
-        tokio::task::consume_budget().await;
-        let words = words(command);
-        match engine.with(|inside, now| inside.execute(&words, true, now)) {
-            Outcome::Answered(value) => value,
-            Outcome::Waits(joined) => {
-                let [_, key, owner, ..] = words[..] else { return Value::Nil };
-                Wait::new(Arc::clone(engine), key, owner, joined).await_answer().await
-            }
+/// The answer to a command; an error is a value too.
+pub(super) async fn answer(server: &Arc<Shared>, command: &Cmd) -> Value {
+    // Where nothing is waited for, nobody else on a runtime would ever have a turn.
+    tokio::task::consume_budget().await;
+    let words = words(command);
+    match server.with(|inside, now| inside.execute(&words, true, now)) {
+        Outcome::Answered(value) => value,
+        Outcome::Waits(joined) => {
+            let [_, key, owner, ..] = words[..] else { return Value::Nil };
+            Wait::new(Arc::clone(server), key, owner, joined).await_answer().await
         }
     }
+}
 
-    /// The answers to commands at one instant. None of them waits.
-    pub(super) fn transaction<'a>(&self, commands: impl Iterator<Item = &'a Cmd>) -> Vec<Value> {
-        self.with(|inside, now| {
-            commands
-                .map(|command| match inside.execute(&words(command), false, now) {
-                    Outcome::Answered(value) => value,
-                    Outcome::Waits(_) => Value::Nil,
-                })
-                .collect()
-        })
-    }
+/// The answers to commands at one instant. None of them waits.
+pub(super) fn transaction<'a>(server: &Shared, commands: impl Iterator<Item = &'a Cmd>) -> Vec<Value> {
+    server.with(|inside, now| {
+        commands
+            .map(|command| match inside.execute(&words(command), false, now) {
+                Outcome::Answered(value) => value,
+                Outcome::Waits(_) => Value::Nil,
+            })
+            .collect()
+    })
 }
 
 /// A cursor, which none of these commands has, is a word that none of them knows.
@@ -91,7 +57,9 @@ impl Inside {
             return Outcome::Answered(reply::error("ERR empty command"));
         };
         let known = |name: &&CommandName| command.eq_ignore_ascii_case(name.as_str().as_bytes());
-        match names::ALL.iter().find(known) {
+        // Policies are a server's affair.
+        let of_keys = |name: &&CommandName| !name.as_str().starts_with("RATELIMIT.POLICY");
+        match names::ALL.iter().find(known).filter(of_keys) {
             Some(name) => self.of_the_module(*name, rest, may_wait, now).unwrap_or_else(|error| {
                 Outcome::Answered(reply::error(&error.text(*name).to_string_lossy()))
             }),
@@ -158,7 +126,7 @@ impl Inside {
 /// How many words a command has, its name among them, as servers check it before the module sees it.
 fn arity(name: CommandName) -> std::ops::RangeInclusive<usize> {
     match name.as_str() {
-        "RATELIMIT.ACQUIRE" | "RATELIMIT.PEEK" | "RATELIMIT.RETURN" => 6..=usize::MAX,
+        "RATELIMIT.ACQUIRE" | "RATELIMIT.PEEK" | "RATELIMIT.RETURN" => 3..=usize::MAX,
         "RATELIMIT.INFO" | "LOCK.INFO" => 2..=2,
         "RATELIMIT.HOLD" => 3..=usize::MAX,
         "RATELIMIT.TURN" | "LOCK.RELEASE" => 3..=3,

@@ -3,6 +3,7 @@
 //! | file | idea |
 //! |---|---|
 //! | `engine` | who answers: finds the command, sees to what waits |
+//! | `inside` | what it has, for one at a time |
 //! | `keys` | what each key holds, until when |
 //! | `limits` | the RATELIMIT commands |
 //! | `locks` | the LOCK commands, and who is granted what |
@@ -10,6 +11,7 @@
 //! | `reply` | replies as they come over the wire |
 
 mod engine;
+mod inside;
 mod keys;
 mod limits;
 mod locks;
@@ -21,13 +23,9 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use redis::aio::ConnectionLike;
-use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
+use redis::{Cmd, Pipeline, RedisFuture, Value};
 
-use self::engine::Engine;
-use crate::limiter::{Limiter, Outage};
-use crate::limits::Limits;
-use crate::link::{Connect, Source};
-use crate::locks::Locks;
+use self::inside::Shared;
 
 /// A server in this process, for tests that need no Redis, and for programs that run alone.
 ///
@@ -65,7 +63,8 @@ use crate::locks::Locks;
 ///
 /// # What it is not
 /// - It is one process: it ends with it, and nothing is stored, replicated or evicted.
-/// - It never fails. What a program does in an outage is to be tested on a server, or with a [`Source`] of its own.
+/// - It never fails. What a program does in an outage is to be tested on a server, or with a [`Source`](crate::Source) of its own.
+/// - It knows no policies: a call by `@name` is answered `NOPOLICY`.
 /// - It has no databases, users, rights, `MULTI` by hand, scripts, settings (they stand at their defaults) or counters.
 ///   A pipeline of the `redis` crate works, atomic or not; a lock that an atomic one releases goes to the next who
 ///   waits at once, and not at its end.
@@ -74,7 +73,7 @@ use crate::locks::Locks;
 /// - Wherever it waits it needs a runtime of tokio with its clock. One that is shared by several runtimes needs them all
 ///   to have a clock that is not paused.
 #[derive(Clone)]
-pub struct InProcess(Arc<Engine>);
+pub struct InProcess(Arc<Shared>);
 
 impl InProcess {
     /// A server without keys. Its clock shows the time of day, and begins at a whole millisecond: where tokio's is
@@ -87,25 +86,13 @@ impl InProcess {
 
     /// A server without keys, whose clock shows this time now: for limits that are aligned to the calendar.
     pub fn starting_at(now: SystemTime) -> Self {
-        Self(Arc::new(Engine::starting_at(now)))
+        Self(Arc::new(Shared::starting_at(now)))
     }
 
     /// Sets its clock forward, as if the machine of a server had been corrected: buckets refill, leases end, and no
     /// time passes for anybody else.
     pub fn set_clock_forward(&self, time: Duration) {
         self.0.set_clock_forward(time);
-    }
-
-    /// A limiter on this server, of whatever type a program has for its real one.
-    ///
-    /// It is made as by [`Limiter::new`], with [`Outage::Closed`]: there is no outage here.
-    pub fn limiter<S: Source>(&self, limits: impl Into<Limits>) -> Limiter<S> {
-        Limiter::on(self.clone().into(), limits.into(), Outage::Closed)
-    }
-
-    /// Locks on this server, of whatever type a program has for its real ones, as made by [`Locks::new`].
-    pub fn locks<K: Connect>(&self) -> Locks<K> {
-        Locks::on(self.clone().into(), Duration::from_secs(1))
     }
 }
 
@@ -121,64 +108,10 @@ impl fmt::Debug for InProcess {
     }
 }
 
-impl Limiter {
-    /// A limiter with a server of its own in this process, for tests that need no Redis: see [`InProcess`].
-    ///
-    /// ```
-    /// use sluice_client::{Limit, Limiter};
-    /// use tokio::time::Instant;
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let (limiter, start) = (Limiter::in_process(Limit::per_second(2).burst(1)), Instant::now());
-    /// for _ in 0..5 {
-    ///     assert!(limiter.acquire("partner:api").await?.is_granted());
-    /// }
-    /// assert_eq!(start.elapsed().as_millis(), 2000); // of tokio's clock, which is paused
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn in_process(limits: impl Into<Limits>) -> Self {
-        Self::with_in_process(&InProcess::new(), limits)
-    }
-
-    /// A limiter on a server in this process that others share.
-    pub fn with_in_process(server: &InProcess, limits: impl Into<Limits>) -> Self {
-        server.limiter(limits)
-    }
-}
-
-impl Locks {
-    /// Locks of a server of their own in this process, for tests that need no Redis: see [`InProcess`].
-    ///
-    /// ```
-    /// use std::time::Duration;
-    /// use sluice_client::Locks;
-    ///
-    /// # #[tokio::main(flavor = "current_thread", start_paused = true)]
-    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    /// let lock = Locks::in_process().lock("lock:nightly").ttl(Duration::from_secs(30));
-    /// let guard = lock.try_acquire().await?.acquired().expect("nobody holds it");
-    /// assert!(lock.try_acquire().await?.acquired().is_none());
-    /// let next = lock.acquire(Duration::from_secs(60)).await?; // at once, with tokio's clock paused
-    /// assert!(next.acquired().is_some_and(|next| next.fence() > guard.fence()));
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn in_process() -> Self {
-        Self::with_in_process(&InProcess::new())
-    }
-
-    /// Locks of a server in this process that others share.
-    pub fn with_in_process(server: &InProcess) -> Self {
-        server.locks()
-    }
-}
-
 /// It is its own connection, and [`AsyncSluiceCommands`](crate::AsyncSluiceCommands) work on it.
 impl ConnectionLike for InProcess {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        Box::pin(async move { Ok(Engine::answer(&self.0, command).await) })
+        Box::pin(async move { Ok(engine::answer(&self.0, command).await) })
     }
 
     fn req_packed_commands<'a>(
@@ -189,11 +122,11 @@ impl ConnectionLike for InProcess {
     ) -> RedisFuture<'a, Vec<Value>> {
         Box::pin(async move {
             if pipeline.is_transaction() {
-                return Ok(vec![Value::Array(self.0.transaction(pipeline.cmd_iter()))]);
+                return Ok(vec![Value::Array(engine::transaction(&self.0, pipeline.cmd_iter()))]);
             }
             let mut replies = Vec::with_capacity(pipeline.len());
             for command in pipeline.cmd_iter() {
-                replies.push(Engine::answer(&self.0, command).await);
+                replies.push(engine::answer(&self.0, command).await);
             }
             Ok(replies)
         })
@@ -201,15 +134,5 @@ impl ConnectionLike for InProcess {
 
     fn get_db(&self) -> i64 {
         0
-    }
-}
-
-impl Connect for InProcess {
-    type Connection = Self;
-
-    const SENDS_AT_ONCE: bool = true;
-
-    async fn connect(&self) -> RedisResult<Self> {
-        Ok(self.clone())
     }
 }

@@ -8,13 +8,13 @@ use sluice_core::time::Millis;
 use tokio::sync::oneshot::error::TryRecvError;
 use tokio::time::{Instant, sleep_until};
 
-use super::engine::Engine;
+use super::inside::Shared;
 use super::locks::{Joined, three};
 
 /// One that waits. Dropping it ends the wait, as a connection that is closed does: what it was granted without having
 /// heard of it is taken back.
 pub(super) struct Wait {
-    engine: Arc<Engine>,
+    server: Arc<Shared>,
     key: Box<[u8]>,
     owner: Box<[u8]>,
     joined: Joined,
@@ -24,17 +24,17 @@ pub(super) struct Wait {
 }
 
 impl Wait {
-    pub(super) fn new(engine: Arc<Engine>, key: &[u8], owner: &[u8], joined: Joined) -> Self {
+    pub(super) fn new(server: Arc<Shared>, key: &[u8], owner: &[u8], joined: Joined) -> Self {
         let limit = joined.limit;
         let time = Duration::from_millis(limit.get());
         let end = (limit != Millis::ZERO).then(|| Instant::now().checked_add(time)).flatten();
-        Self { engine, key: key.into(), owner: owner.into(), joined, end, is_over: false }
+        Self { server, key: key.into(), owner: owner.into(), joined, end, is_over: false }
     }
 
     pub(super) async fn await_answer(mut self) -> Value {
         loop {
             let id = self.joined.id;
-            let look_in = self.engine.with(|inside, now| inside.desk.look(&mut inside.keys, id, now));
+            let look_in = self.server.with(|inside, now| inside.desk.look(&mut inside.keys, id, now));
             let look_at = look_in.and_then(|ms| Instant::now().checked_add(Duration::from_millis(ms)));
             tokio::select! {
                 biased;
@@ -44,7 +44,7 @@ impl Wait {
                     return told.map_or(Value::Nil, three);
                 }
                 () = at(self.end) => {
-                    self.engine.with(|inside, now| inside.desk.time_is_up(&mut inside.keys, id, now));
+                    self.server.with(|inside, now| inside.desk.time_is_up(&mut inside.keys, id, now));
                     self.end = None;
                 }
                 () = self.joined.look.notified() => {}
@@ -71,7 +71,7 @@ impl Drop for Wait {
             Ok(reply) => reply.held == 1,
             Err(TryRecvError::Empty | TryRecvError::Closed) => false,
         };
-        self.engine.with(|inside, now| {
+        self.server.with(|inside, now| {
             let (keys, desk) = (&mut inside.keys, &mut inside.desk);
             desk.forget(keys, self.joined.id, now);
             if granted {

@@ -14,6 +14,7 @@
 //! | `lane` | which turns can be exchanged for each other |
 //! | `turns` | who waits, which turns there are: pure, time is a parameter |
 //! | `given_up` | turns that were given up: on their way back, or spare |
+//! | `in_process` | limiters on a server in this process |
 //! | `in_order` | several futures at once, begun in an order |
 //! | `queue` | the turns of all keys, their wake-ups, and what is offered back |
 //! | `crowds` | those who ask for one key at once, asked for together, and the tasks that ask |
@@ -33,6 +34,7 @@ mod crowds;
 mod gate;
 mod given_up;
 mod in_order;
+mod in_process;
 mod lane;
 mod local;
 mod looking;

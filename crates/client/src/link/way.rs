@@ -6,6 +6,16 @@ use redis::{Cmd, Pipeline, RedisFuture, RedisResult, Value};
 use super::source::{Connect, Source};
 use crate::in_process::InProcess;
 
+impl Connect for InProcess {
+    type Connection = Self;
+
+    const SENDS_AT_ONCE: bool = true;
+
+    async fn connect(&self) -> RedisResult<Self> {
+        Ok(self.clone())
+    }
+}
+
 /// Where a line leads to. A program's types name the source it has in production; in its tests there is a server in
 /// this process behind the same types.
 pub(crate) enum Way<S> {

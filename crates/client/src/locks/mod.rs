@@ -9,12 +9,14 @@
 //! | `server` | the server as locks see it |
 //! | `wait` | waiting in the server, and giving the wait up |
 //! | `listen` | hearing of a wait although its connection hangs |
+//! | `in_process` | locks on a server in this process |
 //! | `lease` | until when a lock is held, as far as this process can know |
 //! | `guard` | a lock that is held |
 
 mod attempt;
 mod claimant;
 mod guard;
+mod in_process;
 mod lease;
 mod listen;
 mod lock;

@@ -22,7 +22,10 @@ async fn limits_and_locks_do_not_share_a_key() {
 async fn mistakes_are_answered_in_the_servers_words() {
     let mut server = InProcess::new();
     for (line, words) in [
-        ("ratelimit.acquire k LIMIT 10", "ERR wrong number of arguments for 'ratelimit.acquire' command"),
+        ("ratelimit.acquire k", "ERR wrong number of arguments for 'ratelimit.acquire' command"),
+        ("RATELIMIT.ACQUIRE k LIMIT 10", "ERR LIMIT needs EX or PX"),
+        ("RATELIMIT.ACQUIRE k @api", "NOPOLICY no such policy"),
+        ("RATELIMIT.POLICY LIST", "ERR unknown command 'RATELIMIT.POLICY'"),
         ("RATELIMIT.ACQUIRE k LIMIT 10 EX 1 DUE 5", "ERR DUE is no option of 'ratelimit.acquire'"),
         (
             "RATELIMIT.ACQUIRE k LIMIT 10 EX 1 MAXWAIT 60001",

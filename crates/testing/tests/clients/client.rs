@@ -142,7 +142,7 @@ impl Client {
             }
         };
         command.current_dir(folder.path()).env("REDIS_URL", url);
-        Program::start(name, command, folder)
+        Program::start(name, &command, folder)
     }
 
     fn interpreter(self, folder: &Path) -> Command {

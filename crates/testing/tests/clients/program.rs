@@ -37,8 +37,23 @@ pub(crate) struct Ended {
     pub(crate) complaints: String,
 }
 
+/// The command, for which an interrupt is what it is to whoever types it: what a shell starts in the background ignores
+/// them, and so would all that the tests start.
+fn heeding_interrupts(command: &Command) -> Command {
+    let mut env = Command::new("env");
+    env.arg("--default-signal=INT").arg(command.get_program()).args(command.get_args());
+    for (name, value) in command.get_envs() {
+        env.env(name, value.expect("none is taken away"));
+    }
+    if let Some(folder) = command.get_current_dir() {
+        env.current_dir(folder);
+    }
+    env
+}
+
 impl Program {
-    pub(crate) fn start(name: String, mut command: Command, folder: TempDir) -> Self {
+    pub(crate) fn start(name: String, command: &Command, folder: TempDir) -> Self {
+        let mut command = heeding_interrupts(command);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap_or_else(|error| panic!("{command:?}: {error}"));
         let (sender, incoming) = mpsc::channel();
