@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::ahead::Plan;
 use super::ask::{Answer, Question, ask};
+use super::crowd;
 use super::crowds::Crowds;
 use super::gate::Gate;
 use super::lane::{Lane, Origin};
@@ -349,10 +350,8 @@ impl<S: Source> Limiter<S> {
 
     async fn take(&self, key: &[u8], now: Instant) -> Result<Decision> {
         if Shares::are_possible(&self.settings.limits) {
-            let crowds = &self.settings.shared.crowds;
-            return crowds
-                .acquire(key, &self.settings.limits, self.settings.plan, now, self.settings.terms.deadline)
-                .await;
+            let Settings { limits, plan, terms: Terms { deadline, .. }, ref shared, .. } = *self.settings;
+            return shared.crowds.acquire(key, &crowd::Terms { limits, plan, deadline }, now).await;
         }
         let reply: LimitReply = self.ask(command::ratelimit_acquire(key, self.settings.limits)).await?;
         Ok(reply.decision())

@@ -27,6 +27,15 @@ const OUT: usize = 2;
 /// How many callers share a question at most.
 const BATCH: usize = 4096;
 
+/// What callers have in common who share a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Terms {
+    pub(super) limits: Limits,
+    pub(super) plan: Option<Plan>,
+    /// How long the server has for an answer: nobody is to have less than they want, because others want less.
+    pub(super) deadline: Duration,
+}
+
 /// A caller who waits for what it is told.
 pub(super) trait Caller {
     /// Whether nobody waits there any longer.
@@ -35,8 +44,7 @@ pub(super) trait Caller {
 
 /// The callers of one key and limits.
 pub(super) struct Crowd<C> {
-    limits: Limits,
-    plan: Option<Plan>,
+    terms: Terms,
     ahead: Ahead,
     /// Questions whose answers are awaited.
     out: usize,
@@ -67,24 +75,23 @@ pub(super) struct Batch<C> {
 }
 
 impl<C: Caller> Crowd<C> {
-    pub(super) fn new(limits: Limits, plan: Option<Plan>) -> Self {
-        let (ahead, waiting) = (Ahead::default(), VecDeque::new());
-        Self { limits, plan, ahead, out: 0, asking: false, waiting }
+    pub(super) fn new(terms: Terms) -> Self {
+        Self { terms, ahead: Ahead::default(), out: 0, asking: false, waiting: VecDeque::new() }
     }
 
-    pub(super) fn is_of(&self, limits: &Limits, plan: Option<Plan>) -> bool {
-        self.limits == *limits && self.plan == plan
+    pub(super) fn is_of(&self, terms: &Terms) -> bool {
+        self.terms == *terms
     }
 
     /// Whether nobody is here and nothing is remembered.
     pub(super) fn is_over(&self, now: Instant) -> bool {
-        let forgotten = self.plan.is_none_or(|plan| self.ahead.is_over(now, &plan));
+        let forgotten = self.terms.plan.is_none_or(|plan| self.ahead.is_over(now, &plan));
         self.out == 0 && self.waiting.is_empty() && forgotten
     }
 
     /// A call comes. One that waits is [added](Self::wait) then.
     pub(super) fn arrive(&mut self, now: Instant) -> Entry {
-        let found = self.plan.map_or(Found::Few, |plan| self.ahead.arrive(now, &plan));
+        let found = self.terms.plan.map_or(Found::Few, |plan| self.ahead.arrive(now, &plan));
         match found {
             Found::Told(decision) => {
                 let more = decision.is_granted() && self.is_more_wanted(now);
@@ -112,7 +119,7 @@ impl<C: Caller> Crowd<C> {
 
     /// Whether somebody has to begin to ask; from now on somebody does.
     fn begin(&mut self) -> Begin {
-        let begins = if self.plan.is_some() { !self.asking } else { self.out < OUT };
+        let begins = if self.terms.plan.is_some() { !self.asking } else { self.out < OUT };
         if begins {
             self.out += 1;
             self.asking = true;
@@ -121,7 +128,7 @@ impl<C: Caller> Crowd<C> {
     }
 
     fn is_more_wanted(&self, now: Instant) -> bool {
-        !self.asking && self.plan.is_some_and(|plan| self.ahead.wanted(now, &plan) > 0)
+        !self.asking && self.terms.plan.is_some_and(|plan| self.ahead.wanted(now, &plan) > 0)
     }
 
     /// The next question; `None` when there is nothing to ask any more, and then nobody does.
@@ -133,7 +140,7 @@ impl<C: Caller> Crowd<C> {
                 callers.push(caller);
             }
         }
-        let ahead = self.plan.map_or(0, |plan| self.ahead.wanted(now, &plan));
+        let ahead = self.terms.plan.map_or(0, |plan| self.ahead.wanted(now, &plan));
         let calls = (callers.len() as u64).saturating_add(ahead);
         if calls == 0 {
             self.stop();
@@ -170,7 +177,7 @@ impl<C: Caller> Crowd<C> {
                 return batch.callers.into_iter().map(|caller| (caller, Err(error.clone()))).collect();
             }
         };
-        let shares = Shares::of(reply, &self.limits);
+        let shares = Shares::of(reply, &self.terms.limits);
         let mut callers: VecDeque<C> = batch.callers.into_iter().filter(|caller| !caller.is_gone()).collect();
         let mut left = shares.granted();
         let mut told = Vec::with_capacity(callers.len());
@@ -188,7 +195,7 @@ impl<C: Caller> Crowd<C> {
                 }
             }
         }
-        if let Some(plan) = self.plan {
+        if let Some(plan) = self.terms.plan {
             let answered = Answered { shares, asked_at, asked_for: batch.calls, left };
             self.ahead.answered(&answered, now, chance, &plan);
             self.serve(now, &mut told);

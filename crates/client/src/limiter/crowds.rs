@@ -3,22 +3,19 @@
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
 use tokio::time::{Instant, timeout_at};
 
-use super::ahead::Plan;
 use super::ask::{Answer, Question, ask};
-use super::crowd::{Begin, Caller, Crowd, Entry};
+use super::crowd::{Begin, Caller, Crowd, Entry, Terms};
 use super::gate::Gate;
 use super::shares::Shares;
 use crate::command;
 use crate::decision::Decision;
 use crate::error::{Error, Result};
 use crate::limit_reply::LimitReply;
-use crate::limits::Limits;
 use crate::link::Source;
 use crate::locked::locked;
 
@@ -42,7 +39,7 @@ pub(super) struct Crowds<S: Source> {
 
 #[derive(Default)]
 struct Keys {
-    /// Of a key, one crowd for each set of limits: hardly ever more than one.
+    /// Of a key, one crowd for each set of terms: hardly ever more than one.
     crowds: HashMap<Box<[u8]>, Vec<Crowd<Call>>>,
     /// What is over is swept out when there are so many keys.
     sweep_at: usize,
@@ -52,20 +49,21 @@ struct Keys {
 #[derive(Clone, Copy)]
 struct Which<'a> {
     key: &'a [u8],
-    limits: &'a Limits,
-    plan: Option<Plan>,
+    terms: &'a Terms,
 }
 
 impl Keys {
     fn with<T>(&mut self, which: Which<'_>, now: Instant, act: impl FnOnce(&mut Crowd<Call>) -> T) -> T {
         if let Some(crowds) = self.crowds.get_mut(which.key) {
-            if let Some(crowd) = crowds.iter_mut().find(|crowd| crowd.is_of(which.limits, which.plan)) {
+            if let Some(crowd) = crowds.iter_mut().find(|crowd| crowd.is_of(which.terms)) {
                 return act(crowd);
             }
+            // Where limits change all the time, those of before are no use.
+            crowds.retain(|crowd| !crowd.is_over(now));
         } else {
             self.sweep(now);
         }
-        let mut crowd = Crowd::new(*which.limits, which.plan);
+        let mut crowd = Crowd::new(*which.terms);
         let outcome = act(&mut crowd);
         self.crowds.entry(which.key.into()).or_default().push(crowd);
         outcome
@@ -92,22 +90,20 @@ impl<S: Source> Crowds<S> {
     pub(super) async fn acquire(
         self: &Arc<Self>,
         key: &[u8],
-        limits: &Limits,
-        plan: Option<Plan>,
+        terms: &Terms,
         came: Instant,
-        deadline: Duration,
     ) -> Result<Decision> {
-        let which = Which { key, limits, plan };
+        let (which, deadline) = (Which { key, terms }, terms.deadline);
         let mut now = came;
         loop {
             let (entry, called) = self.arrive(which, now);
             match entry {
                 Entry::Told(decision, begin) => {
-                    self.ask_if(begin, which, deadline);
+                    self.ask_if(begin, which);
                     return Ok(decision);
                 }
-                Entry::Alone => return self.ask_alone(which, deadline).await,
-                Entry::Wait(begin) => self.ask_if(begin, which, deadline),
+                Entry::Alone => return self.ask_alone(which).await,
+                Entry::Wait(begin) => self.ask_if(begin, which),
             }
             let Some(called) = called else { continue };
             match timeout_at(came + deadline, called).await {
@@ -132,16 +128,16 @@ impl<S: Source> Crowds<S> {
         })
     }
 
-    async fn ask_alone(self: &Arc<Self>, which: Which<'_>, deadline: Duration) -> Result<Decision> {
-        let _over = Over { crowds: self, which, deadline, runtime: Handle::current() };
-        let command = command::ratelimit_acquire(which.key, which.limits);
-        let reply: LimitReply = ask(&self.gate, command, deadline).await?;
+    async fn ask_alone(self: &Arc<Self>, which: Which<'_>) -> Result<Decision> {
+        let _over = Over { crowds: self, which, runtime: Handle::current() };
+        let command = command::ratelimit_acquire(which.key, which.terms.limits);
+        let reply: LimitReply = ask(&self.gate, command, which.terms.deadline).await?;
         Ok(reply.decision())
     }
 
-    fn ask_if(self: &Arc<Self>, begin: Begin, which: Which<'_>, deadline: Duration) {
+    fn ask_if(self: &Arc<Self>, begin: Begin, which: Which<'_>) {
         if begin {
-            Handle::current().spawn(Asking::new(self, which, deadline).run());
+            Handle::current().spawn(Asking::new(self, which).run());
         }
     }
 
@@ -157,7 +153,6 @@ impl<S: Source> Crowds<S> {
 struct Over<'a, S: Source> {
     crowds: &'a Arc<Crowds<S>>,
     which: Which<'a>,
-    deadline: Duration,
     /// Where those are asked for who wait: a future may be dropped outside of any runtime.
     runtime: Handle,
 }
@@ -166,7 +161,7 @@ impl<S: Source> Drop for Over<'_, S> {
     fn drop(&mut self) {
         let begin = locked(&self.crowds.keys).with(self.which, Instant::now(), Crowd::over);
         if begin {
-            self.runtime.spawn(Asking::new(self.crowds, self.which, self.deadline).run());
+            self.runtime.spawn(Asking::new(self.crowds, self.which).run());
         }
     }
 }
@@ -175,16 +170,13 @@ impl<S: Source> Drop for Over<'_, S> {
 struct Asking<S: Source> {
     crowds: Arc<Crowds<S>>,
     key: Box<[u8]>,
-    limits: Limits,
-    plan: Option<Plan>,
-    deadline: Duration,
+    terms: Terms,
     done: bool,
 }
 
 impl<S: Source> Asking<S> {
-    fn new(crowds: &Arc<Crowds<S>>, which: Which<'_>, deadline: Duration) -> Self {
-        let Which { key, limits, plan } = which;
-        Self { crowds: Arc::clone(crowds), key: key.into(), limits: *limits, plan, deadline, done: false }
+    fn new(crowds: &Arc<Crowds<S>>, which: Which<'_>) -> Self {
+        Self { crowds: Arc::clone(crowds), key: which.key.into(), terms: *which.terms, done: false }
     }
 
     async fn run(mut self) {
@@ -195,11 +187,12 @@ impl<S: Source> Asking<S> {
     /// False when there was nothing to ask.
     async fn once(&self) -> bool {
         let Some(batch) = self.crowd(|crowd| crowd.next(Instant::now())) else { return false };
-        let command = self.limits.with_costs(&Shares::costs(&self.limits, batch.calls));
+        let Terms { limits, deadline, .. } = self.terms;
+        let command = limits.with_costs(&Shares::costs(&limits, batch.calls));
         let command = command.map(|limits| command::ratelimit_acquire_part(&self.key, limits));
         let (reply, asked) = match command {
             Ok(command) => {
-                let question = Question::new(&self.crowds.gate, command, self.deadline, |_: Answer<_>| {});
+                let question = Question::new(&self.crowds.gate, command, deadline, |_: Answer<_>| {});
                 let Answer { reply, asked, .. } = question.await;
                 (reply, asked)
             }
@@ -216,7 +209,7 @@ impl<S: Source> Asking<S> {
     }
 
     fn crowd<T>(&self, act: impl FnOnce(&mut Crowd<Call>) -> T) -> T {
-        let which = Which { key: &self.key, limits: &self.limits, plan: self.plan };
+        let which = Which { key: &self.key, terms: &self.terms };
         locked(&self.crowds.keys).with(which, Instant::now(), act)
     }
 }
@@ -228,5 +221,28 @@ impl<S: Source> Drop for Asking<S> {
             let abandoned = self.crowd(Crowd::abandon);
             drop(abandoned);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::limit::Limit;
+
+    #[test]
+    fn of_a_key_whose_limits_change_all_the_time_only_those_are_kept_that_somebody_uses() {
+        let (mut keys, now) = (Keys::default(), Instant::now());
+        for count in 1..100 {
+            let terms =
+                Terms { limits: Limit::per_second(count).into(), plan: None, deadline: Duration::ZERO };
+            let which = Which { key: b"k", terms: &terms };
+            assert_eq!(keys.with(which, now, |crowd| crowd.arrive(now)), Entry::Alone);
+            if count > 2 {
+                keys.with(which, now, Crowd::over);
+            }
+        }
+        assert_eq!(keys.crowds.values().map(Vec::len).sum::<usize>(), 3, "two that are used, and the last");
     }
 }

@@ -160,6 +160,27 @@ async fn each_has_its_own_deadline_and_outage() {
     assert!(matches!(error, Error::NotAsked { .. }), "{error}");
 }
 
+/// A question that nobody has time for but whoever began it is no outage for the others.
+#[tokio::test(start_paused = true)]
+async fn a_clone_with_a_short_deadline_shortens_that_of_nobody_else() {
+    let server = slow();
+    let patient = limiter(&server, Limit::per_second(10)).deadline(ms(1000));
+    let hasty = patient.clone().deadline(ms(50));
+    let mut tasks = call(&hasty, 3).await;
+    tasks.extend(call(&patient, 1).await);
+    // The question for the third takes too long for it, while the server answers others.
+    sleep(ms(5)).await;
+    server.set_latency(ms(30));
+    let other = patient.clone();
+    tokio::spawn(async move { other.try_acquire("other").await });
+    sleep(ms(1)).await;
+    server.set_latency(ms(100));
+    let told = tasks.pop().unwrap().await.unwrap();
+    assert!(told.as_ref().is_ok_and(Decision::is_granted), "{told:?}");
+    let late = tasks.pop().unwrap().await.unwrap().unwrap_err();
+    assert!(matches!(late, Error::TimedOut(after) if after == ms(50)), "{late}");
+}
+
 #[tokio::test(start_paused = true)]
 async fn those_whom_the_answer_does_not_tell_when_head_the_next_question() {
     let server = slow();
