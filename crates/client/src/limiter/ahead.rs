@@ -161,7 +161,7 @@ impl Ahead {
     fn shut(&mut self, shares: Shares, now: Instant, pause: Duration) {
         let known = shares.refusal();
         let wait = known.and_then(|refusal| refusal.retry_after()).unwrap_or_default();
-        let pause = pause.max(wait.min(SHUT));
+        let pause = pause.max(wait).min(SHUT);
         let refusal = known.unwrap_or_else(|| shares.grant(0, Duration::ZERO).denied(pause));
         self.shut = Some(Shut { since: now, until: now + pause, refusal });
     }

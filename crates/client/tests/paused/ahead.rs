@@ -233,6 +233,21 @@ async fn what_others_give_back_is_seen_within_a_second() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn also_with_a_long_time_ahead_refusals_end_within_a_second() {
+    let server = server();
+    let limit = Limit::per_minute(60).burst(120);
+    let [limiter, other] =
+        [(), ()].map(|()| Limiter::new(server.clone(), limit, Outage::Closed).ahead(Duration::from_secs(20)));
+    calls(&limiter, 300, ms(50)).await;
+    assert!(!limiter.try_acquire("k").await.unwrap().is_granted());
+    for _ in 0..20 {
+        assert!(other.refund("k").await.unwrap());
+    }
+    sleep(Duration::from_secs(1)).await;
+    assert!(limiter.try_acquire("k").await.unwrap().is_granted());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_silent_server_is_asked_nothing_ahead() {
     let server = server();
     let limiter = process(&server, LIMIT).deadline(ms(50));
