@@ -15,7 +15,7 @@ use super::seats::Seat;
 use super::server::Server;
 use super::wait::Wait;
 use crate::command;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::link::Connect;
 use crate::lock_info::LockInfo;
 use crate::lock_reply::LockReply;
@@ -54,8 +54,10 @@ pub(super) async fn listen<K: Connect>(mut wait: Wait<K>, who: Who<K>) -> Heard<
             (claimant, reply) = &mut wait => return Heard::Answered(claimant, reply),
             standing = who.look(pause) => standing,
         };
-        // A question that is not answered is asked again soon: what the waiting hangs on may hang too.
-        pause = if standing.is_ok() { who.pause } else { SOONEST };
+        // A question that is not answered is asked again soon: what the waiting hangs on may hang too. One that a
+        // server refuses, or answers in another way than is known here, it will refuse again.
+        let unanswered = standing.as_ref().is_err_and(Error::is_unreachable);
+        pause = if unanswered { SOONEST } else { who.pause };
         let grace = match standing {
             Ok(Standing::Waits) | Err(_) => continue,
             Ok(Standing::Holds) => Duration::ZERO,

@@ -15,6 +15,7 @@ mod ahead;
 mod holds;
 mod joining;
 mod leases;
+mod listening;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod outage;
