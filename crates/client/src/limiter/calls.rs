@@ -395,8 +395,8 @@ impl<S: Source> Limiter<S> {
     /// Ends a hold: turns that had moved behind it come sooner by what was left of it. Whoever has asked
     /// about a turn before sleeps as long as it was told.
     pub async fn end_hold(&self, key: impl AsRef<[u8]>) -> Result<()> {
-        self.forget(key.as_ref());
-        self.ask(command::ratelimit_end_hold(key.as_ref())).await.map(|_: i64| ())
+        let ask = self.ask(command::ratelimit_end_hold(key.as_ref()));
+        self.while_forgotten(key.as_ref(), ask).await.map(|_: i64| ())
     }
 
     pub(super) async fn ask<R: FromRedisValue + Send + 'static>(&self, command: redis::Cmd) -> Result<R> {
@@ -429,7 +429,16 @@ impl<S: Source> Limiter<S> {
         }
     }
 
-    pub(super) fn forget(&self, key: &[u8]) {
+    /// Something is asked that ends refusals. What is known of them is forgotten before, in case this is dropped, and
+    /// behind, because a call may have been refused meanwhile.
+    pub(super) async fn while_forgotten<T>(&self, key: &[u8], ask: impl Future<Output = T>) -> T {
+        self.forget(key);
+        let outcome = ask.await;
+        self.forget(key);
+        outcome
+    }
+
+    fn forget(&self, key: &[u8]) {
         if self.settings.plan.is_some() {
             self.settings.shared.crowds.open(key);
         }

@@ -28,9 +28,8 @@ impl<S: Source> Limiter<S> {
     /// Turns that were given are gone from the count, but whoever waits for one still goes at it; and other processes
     /// that [remember refusals](Self::remember_refusals) go on refusing until those are over.
     pub async fn reset(&self, key: impl AsRef<[u8]>) -> Result<bool> {
-        self.forget(key.as_ref());
         let mut command = redis::cmd("DEL");
         command.arg(key.as_ref());
-        self.ask(command).await.map(|deleted: i64| deleted > 0)
+        self.while_forgotten(key.as_ref(), self.ask(command)).await.map(|deleted: i64| deleted > 0)
     }
 }

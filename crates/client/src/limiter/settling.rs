@@ -51,8 +51,7 @@ impl<S: Source> Limiter<S> {
 
     /// RETURN, of whatever kind.
     pub(super) async fn give_back(&self, key: &[u8], command: redis::Cmd) -> Result<bool> {
-        self.forget(key);
-        let reply: LimitReply = self.ask(command).await?;
+        let reply: LimitReply = self.while_forgotten(key, self.ask(command)).await?;
         Ok(reply.granted() == 1)
     }
 

@@ -78,6 +78,34 @@ async fn known_refusals_are_not_asked_for_again() {
     assert!(limiter.try_acquire("k").await.unwrap().is_granted(), "a refund of our own is known");
 }
 
+/// What is on its way when a call is refused is not known to that refusal, which is remembered then.
+#[tokio::test(start_paused = true)]
+async fn a_refusal_that_comes_while_something_is_given_back_is_forgotten_too() {
+    let server = FakeServer::new();
+    let hour = Limiter::new(server.clone(), Limit::per_hour(1), Outage::Closed).remember_refusals(10);
+    for what in ["refund", "reset", "end_hold"] {
+        assert!(hour.try_acquire(what).await.unwrap().is_granted());
+        if what == "end_hold" {
+            hour.reset(what).await.unwrap();
+            hour.hold(what, Duration::from_secs(60)).await.unwrap();
+        }
+        server.set_way(Duration::from_millis(50));
+        let limiter = hour.clone();
+        let given = tokio::spawn(async move {
+            match what {
+                "refund" => limiter.refund(what).await.map(drop),
+                "reset" => limiter.reset(what).await.map(drop),
+                _ => limiter.end_hold(what).await,
+            }
+        });
+        sleep(Duration::from_millis(1)).await;
+        server.set_way(Duration::ZERO);
+        assert!(hour.try_acquire(what).await.unwrap().retry_after().is_some());
+        given.await.unwrap().unwrap();
+        assert!(hour.try_acquire(what).await.unwrap().is_granted(), "{what}");
+    }
+}
+
 /// A server that stands still carries out, when it wakes, what was sent to it before anybody knew.
 #[tokio::test(start_paused = true)]
 async fn a_silent_server_is_sent_little_and_a_turn_that_comes_too_late_goes_back() {

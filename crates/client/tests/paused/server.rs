@@ -19,6 +19,8 @@ pub(crate) struct FakeServer {
 
 #[derive(Default)]
 struct Inside {
+    /// From the command to the decision.
+    way: Duration,
     /// From the decision to the reply.
     latency: Duration,
     /// Each command that was executed, without its key and limits.
@@ -29,6 +31,10 @@ impl FakeServer {
     pub(crate) fn new() -> Self {
         let server = InProcess::starting_at(UNIX_EPOCH + Duration::from_millis(START_MS));
         Self { server, inside: Arc::default() }
+    }
+
+    pub(crate) fn set_way(&self, way: Duration) {
+        self.inside.lock().unwrap().way = way;
     }
 
     pub(crate) fn set_latency(&self, latency: Duration) {
@@ -83,6 +89,10 @@ fn line(command: &Cmd, reply: RedisResult<Value>) -> Option<String> {
 impl ConnectionLike for FakeServer {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         Box::pin(async move {
+            let way = self.inside.lock().unwrap().way;
+            if !way.is_zero() {
+                sleep(way).await;
+            }
             let reply = self.server.req_packed_command(command).await;
             let latency = {
                 let mut inside = self.inside.lock().unwrap();
