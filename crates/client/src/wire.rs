@@ -13,6 +13,12 @@ pub(crate) fn millis(time: Duration) -> Millis {
     u64::try_from(ms).ok().and_then(Millis::new).or(Millis::new(MAX_MS)).unwrap_or_default()
 }
 
+/// The same time where it is counted here: an instant can lie that far ahead, and not any time.
+#[cfg(feature = "tokio")]
+pub(crate) fn bounded(time: Duration) -> Duration {
+    time.min(Duration::from_millis(MAX_MS))
+}
+
 /// What an instant of the server's clock is sent as: unix us. One that has a fraction of a us never came
 /// from a server.
 pub(crate) fn unix_us(instant: SystemTime) -> u64 {

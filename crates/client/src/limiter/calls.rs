@@ -26,7 +26,7 @@ use crate::limit_reply::LimitReply;
 use crate::limits::Limits;
 use crate::link::{Source, Way};
 use crate::measure;
-use crate::wire::{duration, millis};
+use crate::wire::{bounded, duration, millis};
 
 /// Limits on the keys of one server, for everything that this process sends.
 ///
@@ -126,7 +126,7 @@ impl<S: Source> Limiter<S> {
     /// be carried out when it wakes, for callers who are gone.
     #[must_use]
     pub fn deadline(mut self, deadline: Duration) -> Self {
-        self.set().terms.deadline = deadline;
+        self.set().terms.deadline = bounded(deadline);
         self
     }
 

@@ -19,6 +19,7 @@ use crate::error::{Error, Result};
 use crate::link::Connect;
 use crate::lock_reply::LockReply;
 use crate::measure;
+use crate::wire::bounded;
 
 /// A lock that is held, until it is released, dropped, or its lease ends.
 ///
@@ -114,7 +115,7 @@ impl<K: Connect> Guard<K> {
     pub async fn extend(&self, lease: Duration) -> Result<bool> {
         let Claimant { server, key, owner, .. } = &self.claimant;
         let _alone = self.lease.extending().await;
-        let held = extend(server, key, owner, &self.lease, lease, server.deadline).await?;
+        let held = extend(server, key, owner, &self.lease, bounded(lease), server.deadline).await?;
         if !held {
             self.lease.lose();
         }

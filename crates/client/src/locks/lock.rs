@@ -20,6 +20,7 @@ use crate::link::{Connect, Way};
 use crate::lock_info::LockInfo;
 use crate::lock_reply::LockReply;
 use crate::measure;
+use crate::wire::bounded;
 
 /// Locks of one server or cluster.
 ///
@@ -66,7 +67,7 @@ impl<K: Connect> Locks<K> {
     }
 
     pub(crate) fn on(way: Way<K>, deadline: Duration) -> Self {
-        Self { server: Arc::new(Server::new(way, deadline)), label: None }
+        Self { server: Arc::new(Server::new(way, bounded(deadline))), label: None }
     }
 
     /// What owners are named, before the random part: `LOCK.INFO` then shows who it is that holds a
@@ -137,7 +138,7 @@ impl<K: Connect> Lock<K> {
     /// most, or some seconds with [`Guard::keep_alive`](crate::Guard::keep_alive). After a crash the lock is free when that is over.
     #[must_use]
     pub fn ttl(mut self, ttl: Duration) -> Self {
-        self.ttl = ttl;
+        self.ttl = bounded(ttl);
         self
     }
 

@@ -132,3 +132,14 @@ async fn whoever_asks_without_end_does_not_keep_a_runtime_to_itself() {
     .unwrap();
     asking.abort();
 }
+
+/// Whoever wants no deadline writes the longest time there is.
+#[tokio::test(start_paused = true)]
+async fn a_deadline_may_be_of_any_length() {
+    for cost in [1, 2] {
+        let limiter = Limiter::in_process(Limit::per_hour(2).cost(cost)).deadline(Duration::MAX);
+        assert!(limiter.try_acquire("k").await.unwrap().is_granted());
+        assert!(limiter.reset("k").await.unwrap());
+        assert!(limiter.max_wait(Duration::from_secs(1)).acquire("k").await.unwrap().is_granted());
+    }
+}

@@ -1,5 +1,7 @@
 //! Locks without a server.
 
+use std::time::Duration;
+
 use sluice_client::{Attempt, InProcess, Lock, Locks};
 use tokio::time::{Instant, sleep, timeout};
 
@@ -160,4 +162,27 @@ async fn a_semaphore_lets_so_many_in() {
         one.release().await.unwrap()
     });
     assert!(released && third.unwrap().acquired().is_some());
+}
+
+/// Whoever wants no end writes the longest time there is.
+#[tokio::test(start_paused = true)]
+async fn a_lease_and_a_deadline_may_be_of_any_length() {
+    let locks: Locks<InProcess> = Locks::with_deadline(InProcess::new(), Duration::MAX);
+    let lock = locks.lock("l").ttl(Duration::MAX);
+    let guard = lock.acquire(Duration::from_secs(1)).await.unwrap().acquired().unwrap();
+    let waiting = {
+        let lock = lock.clone();
+        tokio::spawn(async move { lock.acquire(Duration::from_secs(60)).await })
+    };
+    sleep(ms(10)).await;
+    assert!(guard.extend(Duration::MAX).await.unwrap());
+    assert!(guard.valid_for() > Duration::from_secs(1_000_000));
+    assert!(guard.release().await.unwrap());
+    let mut next = waiting.await.unwrap().unwrap().acquired().unwrap();
+    next.keep_alive();
+    let given_up = timeout(ms(10), lock.acquire(Duration::from_secs(60))).await;
+    assert!(given_up.is_err());
+    drop(next);
+    locks.close().await;
+    assert_eq!(lock.info().await.unwrap(), None);
 }
