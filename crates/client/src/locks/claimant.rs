@@ -3,11 +3,13 @@
 //! The owner is made up before anything is sent, so what became of the command does not matter: the
 //! same name releases whatever was granted to it.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use redis::Cmd;
 use tokio::runtime::Handle;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, sleep};
 use uuid::Uuid;
 
@@ -27,6 +29,8 @@ pub(super) struct Claimant<K: Connect> {
     pub(super) lease: Duration,
     pub(super) runtime: Handle,
     settled: bool,
+    /// Gone when it is released, or gave up on that; for whoever waits for it.
+    unreleased: Option<oneshot::Sender<Infallible>>,
 }
 
 impl<K: Connect> Claimant<K> {
@@ -46,12 +50,21 @@ impl<K: Connect> Claimant<K> {
             lease,
             runtime: Handle::current(),
             settled: false,
+            unreleased: None,
         }
     }
 
     /// It holds nothing, and nothing that is still under way can make it hold anything.
     pub(super) fn settle(mut self) {
         self.settled = true;
+    }
+
+    /// What ends with an error when it is released, after it was dropped too, or is given up on.
+    #[cfg(feature = "sync")]
+    pub(super) fn released(&mut self) -> oneshot::Receiver<Infallible> {
+        let (unreleased, released) = oneshot::channel();
+        self.unreleased = Some(unreleased);
+        released
     }
 
     pub(super) fn release_command(&self) -> Cmd {
@@ -69,9 +82,9 @@ impl<K: Connect> Claimant<K> {
     pub(super) fn release_surely(&mut self) -> impl Future<Output = ()> + Send + 'static {
         self.settled = true;
         let (server, command, lease) = (Arc::clone(&self.server), self.release_command(), self.lease);
-        let releasing = server.releasing();
+        let until_then = (server.releasing(), self.unreleased.take());
         async move {
-            let _releasing = releasing;
+            let _until_then = until_then;
             let started = Instant::now();
             while let Err(error) = server.ask::<bool>(&command).await {
                 if !error.is_unreachable() || started.elapsed() > lease {

@@ -1,5 +1,7 @@
 //! A lock that is held.
 
+#[cfg(feature = "sync")]
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -73,6 +75,12 @@ impl<K: Connect> Guard<K> {
     /// The name under which the lock is held, as `LOCK.INFO` shows it.
     pub fn owner(&self) -> &[u8] {
         &self.claimant.owner
+    }
+
+    /// What ends, with an error, when the lock is released: also some time after this was dropped.
+    #[cfg(feature = "sync")]
+    pub(crate) fn released(&mut self) -> oneshot::Receiver<Infallible> {
+        self.claimant.released()
     }
 
     /// How long the lock is held still, as far as this process can know; zero when it may be over.

@@ -1,10 +1,12 @@
 //! A lock that is held by a thread.
 
+use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
 use std::time::Duration;
 
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
 use super::runtime::{is_async, ready, wait};
@@ -20,24 +22,29 @@ use crate::link::Connect;
 pub struct Guard<K: Connect = redis::Client> {
     // In this order: what is dropped first is what the second waits for.
     guard: crate::Guard<K>,
-    releases: Releases<K>,
+    release: Release,
 }
 
-/// Dropping it waits until what was dropped before is released.
-struct Releases<K: Connect>(crate::Locks<K>);
+/// Dropping it waits until the guard, which was dropped before, is released.
+struct Release {
+    released: oneshot::Receiver<Infallible>,
+    deadline: Duration,
+}
 
-impl<K: Connect> Drop for Releases<K> {
+impl Drop for Release {
     fn drop(&mut self) {
         if !is_async() {
             // On this runtime the guard was made, so it is there.
-            let _ = wait(async { timeout(self.0.deadline(), self.0.close()).await });
+            let _ = wait(async { timeout(self.deadline, &mut self.released).await });
         }
     }
 }
 
 impl<K: Connect> Guard<K> {
-    pub(super) fn new(guard: crate::Guard<K>, locks: crate::Locks<K>) -> Self {
-        Self { guard, releases: Releases(locks) }
+    /// A guard that is released within the deadline, or in vain.
+    pub(super) fn new(mut guard: crate::Guard<K>, deadline: Duration) -> Self {
+        let released = guard.released();
+        Self { guard, release: Release { released, deadline } }
     }
 
     /// The fencing token. See [`Guard::fence`](crate::Guard::fence).
@@ -82,9 +89,9 @@ impl<K: Connect> Guard<K> {
             Ok(runtime) => runtime,
             Err(error) => return Err(NotReleased { guard: self, error }),
         };
-        let Self { guard, releases } = self;
+        let Self { guard, release } = self;
         runtime.block_on(guard.release()).map_err(|crate::NotReleased { guard, error }| NotReleased {
-            guard: Self { guard, releases },
+            guard: Self { guard, release },
             error,
         })
     }

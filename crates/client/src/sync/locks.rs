@@ -97,7 +97,7 @@ impl<K: Connect> Lock<K> {
 
     fn outcome(&self, attempt: crate::Attempt<K>) -> Attempt<K> {
         match attempt {
-            crate::Attempt::Acquired(guard) => Attempt::Acquired(Guard::new(guard, self.locks.clone())),
+            crate::Attempt::Acquired(guard) => Attempt::Acquired(Guard::new(guard, self.locks.deadline())),
             crate::Attempt::Held { fence, retry_after } => Attempt::Held { fence, retry_after },
         }
     }

@@ -46,15 +46,16 @@ fn handle() -> io::Result<&'static Handle> {
     Ok(RUNTIME.get_or_init(|| handle))
 }
 
-/// Whether the caller is async code, whose runtime would stand still meanwhile.
+/// Whether the caller is async code, whose runtime would stand still meanwhile; or a destructor at the end of a
+/// thread, when tokio has nothing left there to block with.
 ///
 /// Tokio tells that only by a panic. But it gives async code a budget, which can be used up, and code that may block
 /// none: a closure of `spawn_blocking`, where a runtime is known as well. What is used up here is the budget of one
 /// poll of a task that is told of its mistake.
 pub(super) fn is_async() -> bool {
     const MORE_THAN_A_BUDGET: usize = 1024;
-    if Handle::try_current().is_err() {
-        return false;
+    if let Err(error) = Handle::try_current() {
+        return error.is_thread_local_destroyed();
     }
     let mut context = Context::from_waker(Waker::noop());
     (0..MORE_THAN_A_BUDGET).any(|_| pin!(tokio::task::consume_budget()).poll(&mut context).is_pending())

@@ -24,6 +24,8 @@ mod outage;
 mod pools;
 #[cfg(feature = "sync")]
 mod sync;
+#[cfg(feature = "sync")]
+mod sync_drops;
 mod waiting;
 
 /// A connection that gives a loaded machine the time it needs; `redis` gives it half a second.
