@@ -178,12 +178,13 @@ impl Decision {
         }
     }
 
-    /// The same decision when a granted wait is over, `time` after the answer.
+    /// The same decision when a granted wait is over, `time` after the answer. The turn that was used may be that of
+    /// somebody who gave up: what was granted first is another's by now.
     #[cfg(feature = "tokio")]
-    pub(crate) fn acted(self, time: Duration) -> Self {
+    pub(crate) fn acted(self, time: Duration, used: Option<SystemTime>) -> Self {
         let mut decision = self.later(time);
-        if let Self::Granted { wait, .. } = &mut decision {
-            *wait = Duration::ZERO;
+        if let Self::Granted { wait, act_at, .. } = &mut decision {
+            (*wait, *act_at) = (Duration::ZERO, used);
         }
         decision
     }

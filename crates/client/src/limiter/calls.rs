@@ -263,7 +263,7 @@ impl<S: Source> Limiter<S> {
         }
         let waited = answered.elapsed();
         measure::waited(waited);
-        Ok(self.permit(key, decision.acted(waited), taken))
+        Ok(self.permit(key, decision.acted(waited, used.act_at), taken))
     }
 
     /// Takes a turn, and does not wait for it: sleep for the [`wait`](Decision::wait) of the answer and then go

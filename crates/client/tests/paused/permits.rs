@@ -146,3 +146,30 @@ async fn a_remembered_refusal_is_forgotten_when_a_permit_gives_back() {
     assert!(permit.cancel().await.unwrap());
     assert!(limiter.try_acquire("k").await.unwrap().is_granted());
 }
+
+/// Whoever moved up has used the turn of somebody ahead; the one it was granted first went back, and is of another by
+/// now.
+#[tokio::test(start_paused = true)]
+async fn one_who_moved_up_gives_nobody_elses_turn_back() {
+    let server = FakeServer::new();
+    let limit = Limit::per_second(1).burst(1);
+    let process = || Limiter::new(server.clone(), limit, Outage::Closed).max_wait(ms(30_000));
+    let (limiter, other) = (process(), process());
+    assert!(limiter.try_acquire("k").await.unwrap().is_granted());
+    let waiting = || {
+        let limiter = limiter.clone();
+        tokio::spawn(async move { limiter.acquire("k").await.unwrap() })
+    };
+    let first = waiting();
+    sleep(ms(10)).await;
+    let second = waiting();
+    sleep(ms(10)).await;
+    first.abort();
+    sleep(ms(10)).await;
+    assert_eq!(server.returns(), ["RETURN 1 AT 2000"]);
+    let turn = other.reserve("k").await.unwrap();
+    assert_eq!(turn.wait(), ms(2000 - 30));
+    let moved_up = second.await.unwrap();
+    assert!(!moved_up.cancel().await.unwrap(), "its time has come");
+    assert_eq!(other.reserve("k").await.unwrap().wait(), ms(2000), "behind the turn of the other process");
+}
