@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::Duration;
 
@@ -158,8 +158,10 @@ impl<K: Connect> Guard<K> {
         }
         let renewal = self.renewals_by(Arc::new(self.claimant.server.on_its_own()));
         let (until, gone) = oneshot::channel::<()>();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        // Its runtime comes when there is a thread that can drop it, which async code cannot.
+        let (give, given) = mpsc::channel::<tokio::runtime::Runtime>();
         thread::Builder::new().name("sluice-lease".to_owned()).spawn(move || {
+            let Ok(runtime) = given.recv() else { return };
             runtime.block_on(async {
                 tokio::select! {
                     () = renewal.run() => {}
@@ -167,6 +169,8 @@ impl<K: Connect> Guard<K> {
                 }
             });
         })?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        give.send(runtime).map_err(io::Error::other)?;
         self.renewal = Some(Renewing::Thread { _until: until });
         Ok(())
     }
