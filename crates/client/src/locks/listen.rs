@@ -60,16 +60,16 @@ pub(super) async fn listen<K: Connect>(mut wait: Wait<K>, who: Who<K>) -> Heard<
         pause = if unanswered { SOONEST } else { who.pause };
         let grace = match standing {
             Ok(Standing::Waits) | Err(_) => continue,
-            Ok(Standing::Holds) => Duration::ZERO,
-            // Its answer may be on the way.
-            Ok(Standing::Neither) => GRACE.min(who.server.deadline),
+            // Its answer may be on the way; but the lease runs.
+            Ok(Standing::Holds) => who.grace.min(who.lease / 10),
+            Ok(Standing::Neither) => who.grace,
         };
         if let Ok((claimant, reply)) = timeout(grace, &mut wait).await {
             return Heard::Answered(claimant, reply);
         }
         let Some((claimant, seat)) = wait.hang_up() else { return std::future::pending().await };
         event!(warn, "a connection on which a lock was waited for hangs");
-        return if grace.is_zero() {
+        return if let Ok(Standing::Holds) = standing {
             Heard::Unheard(claimant)
         } else {
             // The claimant is dropped, and released for certain.
@@ -83,14 +83,17 @@ pub(super) struct Who<K: Connect> {
     server: Arc<Server<K>>,
     key: Arc<[u8]>,
     owner: Arc<[u8]>,
+    lease: Duration,
     pause: Duration,
+    grace: Duration,
 }
 
 impl<K: Connect> Who<K> {
     pub(super) fn of(claimant: &Claimant<K>) -> Self {
         let Claimant { server, key, owner, lease, .. } = claimant;
-        let pause = (*lease / 2).clamp(SOONEST, LATEST);
-        Self { server: Arc::clone(server), key: Arc::clone(key), owner: Arc::clone(owner), pause }
+        let (pause, grace) = ((*lease / 2).clamp(SOONEST, LATEST), GRACE.min(server.deadline));
+        let (server, key, owner) = (Arc::clone(server), Arc::clone(key), Arc::clone(owner));
+        Self { server, key, owner, lease: *lease, pause, grace }
     }
 
     /// Looks, after a pause.

@@ -1,4 +1,4 @@
-//! Whoever waits for a lock and may not ask how it stands asks seldom.
+//! Whoever waits for a lock asks now and then how it stands.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,23 +7,47 @@ use std::time::Duration;
 use redis::aio::ConnectionLike;
 use redis::{Arg, Cmd, Pipeline, RedisFuture, RedisResult, Value};
 use sluice_client::{Attempt, Connect, InProcess, Locks};
+use tokio::time::sleep;
 
-/// A server that answers LOCK.INFO with something that this client does not understand.
+use crate::turns::ms;
+
+/// A server whose answers are not what is expected, or not as soon.
 #[derive(Clone)]
-struct Silent {
+struct Odd {
     server: InProcess,
-    answer: Value,
+    /// What it answers to LOCK.INFO, if not the truth.
+    answer: Option<Value>,
+    /// How long the answer to one that has waited takes.
+    late: Duration,
+    /// How often it was asked LOCK.INFO.
     asked: Arc<AtomicUsize>,
+    /// How often it was asked LOCK.EXTEND.
+    extended: Arc<AtomicUsize>,
 }
 
-impl ConnectionLike for Silent {
+impl Odd {
+    fn new(answer: Option<Value>, late: Duration) -> Self {
+        let server = InProcess::new();
+        Self { server, answer, late, asked: Arc::default(), extended: Arc::default() }
+    }
+}
+
+impl ConnectionLike for Odd {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
-        if command.args_iter().next() == Some(Arg::Simple(b"LOCK.INFO")) {
-            self.asked.fetch_add(1, Ordering::Relaxed);
-            let answer = self.answer.clone();
-            return Box::pin(async { Ok(answer) });
-        }
-        self.server.req_packed_command(command)
+        Box::pin(async move {
+            let Some(Arg::Simple(name)) = command.args_iter().next() else { panic!("no command") };
+            let (is_info, is_acquire) = (name == b"LOCK.INFO", name == b"LOCK.ACQUIRE");
+            self.asked.fetch_add(usize::from(is_info), Ordering::Relaxed);
+            self.extended.fetch_add(usize::from(name == b"LOCK.EXTEND"), Ordering::Relaxed);
+            if let Some(answer) = self.answer.clone().filter(|_| is_info) {
+                return Ok(answer);
+            }
+            let answer = self.server.req_packed_command(command).await;
+            if is_acquire {
+                sleep(self.late).await;
+            }
+            answer
+        })
     }
 
     fn req_packed_commands<'a>(
@@ -40,7 +64,7 @@ impl ConnectionLike for Silent {
     }
 }
 
-impl Connect for Silent {
+impl Connect for Odd {
     type Connection = Self;
 
     async fn connect(&self) -> RedisResult<Self> {
@@ -54,7 +78,7 @@ async fn a_server_that_does_not_tell_how_a_lock_stands_is_asked_as_seldom_as_one
     let text = |text: &str| Value::BulkString(text.into());
     let older = Value::Array(vec![text("holders"), Value::Array(vec![]), text("waiters"), Value::Int(1)]);
     for answer in [forbidden, older] {
-        let server = Silent { server: InProcess::new(), answer, asked: Arc::default() };
+        let server = Odd::new(Some(answer), Duration::ZERO);
         let lock = Locks::new(server.clone()).lock("l").ttl(Duration::from_secs(60));
         let guard = lock.try_acquire().await.unwrap().acquired().unwrap();
         let waited = lock.acquire(Duration::from_secs(20)).await.unwrap();
@@ -63,4 +87,16 @@ async fn a_server_that_does_not_tell_how_a_lock_stands_is_asked_as_seldom_as_one
         assert!(asked <= 20, "once a second, not {asked} times");
         drop(guard);
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_answer_that_is_on_its_way_when_the_lock_is_looked_at_is_no_connection_that_hangs() {
+    let server = Odd::new(None, ms(20));
+    let lock = Locks::new(server.clone()).lock("l").ttl(Duration::from_secs(60));
+    let guard = lock.try_acquire().await.unwrap().acquired().unwrap();
+    let waiting = tokio::spawn(async move { lock.acquire(Duration::from_secs(20)).await });
+    sleep(ms(1990)).await; // it is looked at each second
+    assert!(guard.release().await.unwrap());
+    assert!(waiting.await.unwrap().unwrap().acquired().is_some());
+    assert_eq!(server.extended.load(Ordering::Relaxed), 0, "nobody had to ask whether it was granted");
 }
