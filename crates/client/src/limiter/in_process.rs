@@ -1,7 +1,7 @@
 //! Limiters on a server in this process.
 
-use super::calls::Limiter;
 use super::outage::Outage;
+use super::settings::Limiter;
 use crate::in_process::InProcess;
 use crate::limits::Limits;
 use crate::link::Source;

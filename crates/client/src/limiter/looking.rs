@@ -1,6 +1,6 @@
 //! Looking at a key, and forgetting it.
 
-use super::calls::Limiter;
+use super::settings::Limiter;
 use crate::command;
 use crate::decision::Decision;
 use crate::error::Result;

@@ -4,7 +4,8 @@
 //!
 //! | file | idea |
 //! |---|---|
-//! | `calls` | the limiter: what can be asked of it |
+//! | `settings` | the limiter: what it is made of and told |
+//! | `calls` | what can be asked of it |
 //! | `permit` | what it answers: a decision, and the means to settle it |
 //! | `settling` | what comes after a call: settling it, giving back what it took |
 //! | `looking` | looking at a key, and forgetting it |
@@ -42,10 +43,11 @@ mod outage;
 mod permit;
 mod queue;
 mod refusals;
+mod settings;
 mod settling;
 mod shares;
 mod turns;
 
-pub use calls::Limiter;
 pub use outage::Outage;
 pub use permit::Permit;
+pub use settings::Limiter;

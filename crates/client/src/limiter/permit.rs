@@ -6,8 +6,8 @@ use std::ops::Deref;
 use sluice_core::grammar::error::CommandError;
 use sluice_core::limit::call::Why;
 
-use super::calls::Limiter;
 use super::lane::Origin;
+use super::settings::Limiter;
 use crate::command;
 use crate::decision::Decision;
 use crate::error::Result;

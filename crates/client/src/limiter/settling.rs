@@ -2,8 +2,8 @@
 
 use sluice_core::limit::call::Why;
 
-use super::calls::{Limiter, Settings};
 use super::outage::Outage;
+use super::settings::{Limiter, Settings};
 use crate::command;
 use crate::error::Result;
 use crate::limit::LimitError;
