@@ -44,6 +44,7 @@ const WRONG_FOR_ALL: &[(&str, &str)] = &[
     ("k", ARITY),
     ("k LIMIT", "ERR LIMIT needs a number"),
     ("k LIMIT 1", NO_PERIOD),
+    ("k LIMIT 1 60", NO_PERIOD),
     ("k LIMIT 1 EX", "ERR EX needs a number"),
     ("k nonsense", SYNTAX),
     ("k LIMIT 1 EX 1 COST", "ERR COST needs a number"),

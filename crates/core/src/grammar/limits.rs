@@ -64,7 +64,7 @@ pub(super) fn parse<'a>(
     };
     while let Some(word) = words.next() {
         let Some(keyword) = Keyword::of(word) else {
-            let ([b'@', name @ ..], None) = (word, draft) else { return Err(CommandError::Syntax) };
+            let ([b'@', name @ ..], None) = (word, draft) else { return Err(Draft::stray(draft)) };
             named(name, &mut words, policies, clauses, &mut options)?;
             return Ok(options);
         };
@@ -226,6 +226,16 @@ impl Draft {
             Some(Form::Align(offset_s)) => Quota::aligned(self.count, period, offset_s)?,
         };
         Ok(Clause { quota, cost: self.cost.unwrap_or(1) })
+    }
+
+    /// What is wrong with a word that is none of ours: behind a `LIMIT` without a period it is most likely the period,
+    /// as in `LIMIT 10 60`.
+    #[cold]
+    fn stray(this: Option<Self>) -> CommandError {
+        match this {
+            Some(Self { period: None, .. }) => CommandError::NoPeriod,
+            _ => CommandError::Syntax,
+        }
     }
 
     /// What is wrong with a word that belongs to a `LIMIT`, or to another command, and was not taken.
