@@ -7,7 +7,8 @@ use crate::limits::Limits;
 use crate::link::Source;
 
 impl InProcess {
-    /// A limiter on this server, of whatever type a program has for its real one.
+    /// A limiter on this server, of whatever type a program has for its real one. Where nothing else says which, say
+    /// it: `let limiter: Limiter = server.limiter(limits)`.
     ///
     /// It is made as by [`Limiter::new`], with [`Outage::Closed`]: there is no outage here.
     pub fn limiter<S: Source>(&self, limits: impl Into<Limits>) -> Limiter<S> {

@@ -7,7 +7,8 @@ use crate::in_process::InProcess;
 use crate::link::Connect;
 
 impl InProcess {
-    /// Locks on this server, of whatever type a program has for its real ones, as made by [`Locks::new`].
+    /// Locks on this server, of whatever type a program has for its real ones, as made by [`Locks::new`]. Where nothing
+    /// else says which, say it: `let locks: Locks = server.locks()`.
     pub fn locks<K: Connect>(&self) -> Locks<K> {
         Locks::on(self.clone().into(), Duration::from_secs(1))
     }
