@@ -358,6 +358,7 @@ fn what_the_caller_sent_is_never_echoed(kind: Kind) {
                     Some(option @ ("EX" | "BURST" | "COST")) => {
                         format!("ERR {option} is not an integer or out of range")
                     }
+                    _ if place == 3 => NO_PERIOD.to_owned(), // it stands where EX or PX should
                     _ => SYNTAX.to_owned(),
                 };
                 assert_eq!(client.call(&words), Reply::Error(error), "{place}");
