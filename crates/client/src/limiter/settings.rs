@@ -21,7 +21,10 @@ use crate::wire::bounded;
 
 /// Limits on the keys of one server, for everything that this process sends.
 ///
-/// Cheap to clone; clones share the connection and the queues. Needs tokio wherever it is awaited.
+/// Cheap to clone; clones share the connection and the queues. Needs tokio wherever it is awaited. Where several runtimes
+/// share one, all of them have to run all the time: connections and questions are seen to by tasks of whichever caller
+/// came first, and callers elsewhere who wait for one whose runtime stands still, between two calls of `block_on` perhaps,
+/// are told of an outage at their deadline. Code that blocks has a limiter of its own, with the feature `sync`.
 ///
 /// ```
 /// use std::time::Duration;

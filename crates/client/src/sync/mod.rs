@@ -31,8 +31,9 @@
 //!
 //! A call from async code would block its runtime. It is [`Error::InAsync`], and nothing is sent; use
 //! [`sluice_client::Limiter`](crate::Limiter) and [`sluice_client::Locks`](crate::Locks) there, or call from within
-//! `tokio::task::spawn_blocking` or `block_in_place`, where blocking is allowed. (A guard may be dropped anywhere: in async code it is
-//! released without waiting for that.)
+//! `tokio::task::spawn_blocking` or `block_in_place`, where blocking is allowed. (A guard may be dropped there too: it is
+//! released without waiting for that.) What runs in `tokio::task::unconstrained` cannot be told from code that may block:
+//! calls and drops panic there, as `block_on` does.
 
 mod guard;
 mod limiter;
