@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use sluice_core::limit::call::{Mode, NEVER, Notes, Verdict};
 use sluice_core::limit::holding::Held;
+use sluice_core::throttle;
 
 use crate::server::InfoFields;
 
@@ -70,6 +71,11 @@ static HELD: Counter = Counter::new(c"held");
 /// Of the granted: those that only the shadow mode of a policy let pass.
 static SHADOW: Counter = Counter::new(c"shadow");
 
+/// CL.THROTTLEs that got what they asked for.
+static THROTTLE_GRANTED: Counter = Counter::new(c"throttle_granted");
+/// CL.THROTTLEs that got nothing.
+static THROTTLE_REFUSED: Counter = Counter::new(c"throttle_refused");
+
 /// Leases granted, at once or after a wait.
 pub(crate) static LOCK_GRANTED: Counter = Counter::new(c"lock_granted");
 /// TRYs that were not granted, and ACQUIREs that did not wait and were not granted.
@@ -93,7 +99,7 @@ pub(crate) static LOCK_UNDELIVERED: Counter = Counter::new(c"lock_undelivered");
 /// How many wait for a lock now.
 pub(crate) static LOCK_WAITING: Counter = Counter::new(c"lock_waiting");
 
-static COUNTERS: [&Counter; 23] = [
+static COUNTERS: [&Counter; 25] = [
     &GRANTED,
     &REFUSED,
     &NEVER_GRANTED,
@@ -107,6 +113,8 @@ static COUNTERS: [&Counter; 23] = [
     &DEBT_CUT,
     &HELD,
     &SHADOW,
+    &THROTTLE_GRANTED,
+    &THROTTLE_REFUSED,
     &LOCK_GRANTED,
     &LOCK_REFUSED,
     &LOCK_RELEASED,
@@ -135,6 +143,12 @@ pub(crate) fn count_acquire(mode: Mode, verdict: &Verdict) {
 pub(crate) fn count_return(verdict: &Verdict) {
     RETURNED.add_if(verdict.reply.granted > 0);
     count_notes(&verdict.notes);
+}
+
+/// Counts a CL.THROTTLE.
+pub(crate) fn count_throttle(reply: &throttle::Reply) {
+    THROTTLE_GRANTED.add_if(!reply.limited);
+    THROTTLE_REFUSED.add_if(reply.limited);
 }
 
 /// Counts what came of HOLD.

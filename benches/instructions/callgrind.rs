@@ -26,7 +26,7 @@ pub(crate) fn count(contender: &Contender) -> u64 {
 fn start(contender: &Contender) -> Server {
     let setup = Server::setup(Kind::Redis82);
     let setup = match contender.module {
-        Module::Sluice => setup,
+        Module::Sluice => setup.module_args("throttle yes"),
         Module::Floor => setup.without_module().config(&format!("loadmodule \"{}\"", c::floor().display())),
     };
     // The fewest of the server's own rounds, which come by time and not by work.

@@ -146,6 +146,15 @@ pub(crate) const CONTENDERS: &[Contender] = &[
     },
     Contender {
         gated: true,
+        ..ours("CL.THROTTLE granted", &["CL.THROTTLE key:* 999999 100 60"], &[&[0, 1_000_000]])
+    },
+    Contender {
+        gated: true,
+        before: &["CL.THROTTLE key:* 0 1 100000"],
+        ..ours("CL.THROTTLE refused", &["CL.THROTTLE key:* 0 1 100000"], &[&[1, 1, 0]])
+    },
+    Contender {
+        gated: true,
         ..ours(
             "LOCK.TRY granted, RELEASE",
             &[

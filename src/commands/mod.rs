@@ -3,6 +3,7 @@
 //! Each reads from top to bottom: parse, open, decide, commit, reply. Nothing can fail between the
 //! first write and the last element of the reply.
 
+mod cl_throttle;
 mod lock_acquire;
 mod lock_extend;
 mod lock_family;
@@ -24,9 +25,10 @@ mod ratelimit_policy_set;
 mod ratelimit_return;
 mod ratelimit_turn;
 
-use crate::server::{LoadError, Loading};
+use crate::config;
+use crate::server::{LoadError, Loading, warn};
 
-/// Registers every command.
+/// Registers every command; [`cl_throttle`] only where it is asked for.
 pub(crate) fn register(server: &mut Loading<'_>) -> Result<(), LoadError> {
     server.add_category(ratelimit_family::CATEGORY);
     server.add_command::<ratelimit_acquire::RatelimitAcquire>()?;
@@ -41,6 +43,9 @@ pub(crate) fn register(server: &mut Loading<'_>) -> Result<(), LoadError> {
     server.add_command::<ratelimit_policy_replace::RatelimitPolicyReplace>()?;
     server.add_command::<ratelimit_policy_list::RatelimitPolicyList>()?;
     server.add_command::<ratelimit_policy_get::RatelimitPolicyGet>()?;
+    if config::throttle() && !server.add_command_unless_taken::<cl_throttle::ClThrottle>()? {
+        warn("the server has a command CL.THROTTLE already: going on without ours");
+    }
     server.add_category(lock_family::CATEGORY);
     server.add_command::<lock_try::LockTry>()?;
     server.add_command::<lock_acquire::LockAcquire>()?;

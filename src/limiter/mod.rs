@@ -4,6 +4,8 @@
 //! RATELIMIT.ACQUIRE ──► key: open ──► sluice_core::limit decides ──► key: commit ──► the key, replicas
 //! ```
 //!
-//! What a limit means is decided in `sluice_core::limit`.
+//! What a limit means is decided in `sluice_core::limit`. Keys of `CL.THROTTLE` are of their own kind, and decided on in
+//! `sluice_core::throttle`.
 
 pub(crate) mod key;
+pub(crate) mod throttle_key;

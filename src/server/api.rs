@@ -81,6 +81,7 @@ required! {
     RedisModule_ModuleTypeSetValue,
     RedisModule_NotifyKeyspaceEvent,
     RedisModule_OpenKey,
+    RedisModule_RegisterBoolConfig,
     RedisModule_RegisterInfoFunc,
     RedisModule_RegisterNumericConfig,
     RedisModule_RegisterStringConfig,

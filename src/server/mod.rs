@@ -14,7 +14,7 @@
 //! | `blocking` | clients that wait | [`BlockingCommand`] |
 //! | `timers` | a callback after some time | [`Token`] |
 //! | `events` | what happens in the server without a command of ours | [`Events`] |
-//! | `settings` | `CONFIG GET sluice.*` | [`NumericSetting`], [`TextSetting`] |
+//! | `settings` | `CONFIG GET sluice.*` | [`NumericSetting`], [`Switch`], [`TextSetting`] |
 //! | `info` | the module's sections of `INFO` | [`Info`] |
 //! | `guarded` | state that outlives a command, and the rule that comes with it | |
 #![allow(unsafe_code)]
@@ -47,7 +47,7 @@ pub(crate) use info::{Info, InfoFields, InfoSection};
 pub(crate) use key::{Access, Key, Value};
 pub(crate) use load::{LoadError, Loading, Module, entry_points, warn};
 pub(crate) use register::Command;
-pub(crate) use settings::{NumericSetting, TextSetting};
+pub(crate) use settings::{NumericSetting, Switch, TextSetting};
 pub(crate) use spec::{Keys, Kind, Spec, Word};
 pub(crate) use stored::{Defrag, Digest, Rdb};
 pub(crate) use timers::{Timer, Token};

@@ -59,15 +59,24 @@ impl Loading<'_> {
     /// Registers a command with its docs, key specs and ACL categories. The first word of one of two words has to be
     /// there: see [`add_container`](Self::add_container).
     pub(crate) fn add_command<C: Command>(&self) -> Result<(), LoadError> {
+        match self.add_command_unless_taken::<C>()? {
+            true => Ok(()),
+            false => Err(refused(&C::SPEC)),
+        }
+    }
+
+    /// The same for a name that another module may have. False if so: servers have no other reason not to take a command
+    /// whose flags they know.
+    pub(crate) fn add_command_unless_taken<C: Command>(&self) -> Result<bool, LoadError> {
         let spec = &C::SPEC;
         let access = match spec.access {
             Access::Read => "readonly",
             Access::Write => "write",
         };
         let flags = CString::new(format!("{access} {}", spec.flags).trim_end()).map_err(|_| refused(spec))?;
-        let command = self.create(spec, Some(trampoline::<C>), &flags)?;
+        let Some(command) = self.create(spec, Some(trampoline::<C>), &flags)? else { return Ok(false) };
         match describe(command, spec, C::TIPS) && self.categorise(command, spec) {
-            true => Ok(()),
+            true => Ok(true),
             false => Err(refused(spec)),
         }
     }
@@ -75,19 +84,20 @@ impl Loading<'_> {
     /// Registers what stands in front of commands of two words. It does nothing by itself and is in no ACL category:
     /// whoever may call it may call all of them.
     pub(crate) fn add_container(&self, spec: &Spec) -> Result<(), LoadError> {
-        let command = self.create(spec, None, c"")?;
+        let command = self.create(spec, None, c"")?.ok_or_else(|| refused(spec))?;
         match describe(command, spec, c"") {
             true => Ok(()),
             false => Err(refused(spec)),
         }
     }
 
+    /// `None` if the server does not take it.
     fn create(
         &self,
         spec: &Spec,
         run: raw::RedisModuleCmdFunc,
         flags: &CStr,
-    ) -> Result<*mut raw::RedisModuleCommand, LoadError> {
+    ) -> Result<Option<*mut raw::RedisModuleCommand>, LoadError> {
         let (first, last, step) = spec.keys.map_or((0, 0, 0), Keys::range);
         let (name, flags) = (spec.name.lower(), flags.as_ptr());
         // SAFETY: the context is that of the load; the server copies names and flags, and answers NULL for a command
@@ -108,10 +118,7 @@ impl Loading<'_> {
                 }
             };
             let command = call!(RedisModule_GetCommand(self.raw(), name.as_ptr()));
-            match made == raw::REDISMODULE_OK as c_int && !command.is_null() {
-                true => Ok(command),
-                false => Err(refused(spec)),
-            }
+            Ok((made == raw::REDISMODULE_OK as c_int && !command.is_null()).then_some(command))
         }
     }
 

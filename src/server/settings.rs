@@ -3,10 +3,10 @@
 use std::ffi::{CString, c_char, c_int, c_longlong, c_void};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::ptr;
-use std::sync::atomic::{AtomicI64, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicPtr, Ordering};
 
 use redis_module::raw;
-use sluice_core::grammar::settings::{self, NumberSetting};
+use sluice_core::grammar::settings::{self, NumberSetting, SwitchSetting};
 
 use super::api::call;
 use super::args::{Arg, OwnedArg};
@@ -48,6 +48,45 @@ extern "C" fn set(
 ) -> c_int {
     // SAFETY: `add_setting` registered a `&'static NumericSetting` as the private data.
     unsafe { &*setting.cast::<NumericSetting>() }.set(value);
+    raw::REDISMODULE_OK as c_int
+}
+
+/// `yes` or `no`.
+pub(crate) struct Switch {
+    /// What it is called, and what it is unless somebody sets it.
+    pub(crate) is: &'static SwitchSetting,
+    value: AtomicBool,
+}
+
+impl Switch {
+    pub(crate) const fn new(is: &'static SwitchSetting) -> Self {
+        Self { is, value: AtomicBool::new(is.default) }
+    }
+
+    /// What is set now.
+    pub(crate) fn get(&self) -> bool {
+        self.value.load(Ordering::Relaxed)
+    }
+
+    /// Sets the value to start from; the server's configuration file still goes before it.
+    pub(crate) fn set(&self, value: bool) {
+        self.value.store(value, Ordering::Relaxed);
+    }
+}
+
+extern "C" fn get_switch(_name: *const c_char, setting: *mut c_void) -> c_int {
+    // SAFETY: `add_switch` registered a `&'static Switch` as the private data.
+    unsafe { &*setting.cast::<Switch>() }.get().into()
+}
+
+extern "C" fn set_switch(
+    _name: *const c_char,
+    value: c_int,
+    setting: *mut c_void,
+    _error: *mut *mut raw::RedisModuleString,
+) -> c_int {
+    // SAFETY: `add_switch` registered a `&'static Switch` as the private data.
+    unsafe { &*setting.cast::<Switch>() }.set(value != 0);
     raw::REDISMODULE_OK as c_int
 }
 
@@ -116,6 +155,31 @@ impl Loading<'_> {
                 setting.is.max,
                 Some(get),
                 Some(set),
+                None,
+                ptr::from_ref(setting).cast_mut().cast(),
+            ))
+        };
+        match made == raw::REDISMODULE_OK as c_int {
+            true => Ok(()),
+            false => Err(LoadError::new(format!("the server refused the setting {:?}", setting.is.name))),
+        }
+    }
+
+    /// Registers a switch; its present value becomes the default.
+    pub(crate) fn add_switch(&self, setting: &'static Switch) -> Result<(), LoadError> {
+        let flags = match setting.is.at_any_time {
+            true => raw::REDISMODULE_CONFIG_DEFAULT,
+            false => raw::REDISMODULE_CONFIG_IMMUTABLE,
+        };
+        // SAFETY: the context is that of the load, the name is copied, the setting is static.
+        let made = unsafe {
+            call!(RedisModule_RegisterBoolConfig(
+                self.raw(),
+                setting.is.name.as_ptr(),
+                setting.get().into(),
+                flags,
+                Some(get_switch),
+                Some(set_switch),
                 None,
                 ptr::from_ref(setting).cast_mut().cast(),
             ))

@@ -83,6 +83,12 @@
 //! | `policies/rights` | operators change policies, everybody looks at them |
 //! | `policies/setting` | the setting is the table: from the file, by CONFIG, over a restart, and in no data |
 //! | `policies/shadow` | a policy in shadow refuses nobody, and counts whom it would have refused |
+//! | `throttle/cases` | every case that redis-cell has answered is answered and stored as it did |
+//! | `throttle/effects` | only results leave the server, with absolute times, and are counted |
+//! | `throttle/introspection` | the server tells what CL.THROTTLE is, and who may call it |
+//! | `throttle/load` | it is there where it is asked for, and a name that is taken stops nobody |
+//! | `throttle/switch` | what redis-cell left is carried on with, and leads back |
+//! | `throttle/values` | what is no value of it is left alone, and no input stops the server |
 //! | `harness/servers` | servers, clocks, clients and clusters do what the tests take for granted |
 //! | `harness/failures` | a server that fails its test is told of, kept if asked for, and left by nobody |
 //! | `harness/names` | this table, and that of `tests/conformance/locks.md`, name what is there |
@@ -103,3 +109,4 @@ mod lock;
 mod module;
 mod policies;
 mod shared;
+mod throttle;

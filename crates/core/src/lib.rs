@@ -10,6 +10,7 @@
 //! | [`digits`] | integers as the wire and the stored state spell them |
 //! | [`limit`] | rate limits: quota, bucket, the decision, the stored string |
 //! | [`policy`] | limits with a name: the table of them, its text, and what shadow mode answers |
+//! | [`throttle`] | `CL.THROTTLE`, as redis-cell decides |
 //! | [`lock`] | locks: who holds one, with which fence, until when, and who waits |
 //! | [`grammar`] | the words of the commands, parsed and encoded; names, error texts, bounds |
 #![forbid(unsafe_code)]
@@ -19,4 +20,5 @@ pub mod grammar;
 pub mod limit;
 pub mod lock;
 pub mod policy;
+pub mod throttle;
 pub mod time;

@@ -6,7 +6,7 @@ use arbitrary::Unstructured;
 use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::lock::Load;
 use sluice_core::grammar::names::{self, CommandName};
-use sluice_core::grammar::{lock, policy, ratelimit};
+use sluice_core::grammar::{lock, policy, ratelimit, throttle};
 use sluice_core::limit::call::{Acquire, GiveBack};
 use sluice_core::lock::Change;
 use sluice_core::policy::table::Table;
@@ -37,6 +37,10 @@ pub fn grammar(bytes: &[u8]) {
     back(names::RATELIMIT_TURN, ratelimit::parse_turn(words()), |told| {
         let encoded = spell(|word| ratelimit::encode_turn(*told, word));
         (ratelimit::parse_turn(slices(&encoded)), encoded)
+    });
+    back(names::CL_THROTTLE, throttle::parse(words()), |call| {
+        let encoded = spell(|word| throttle::encode(call, word));
+        (throttle::parse(slices(&encoded)), encoded)
     });
     by_policies(words);
     locks(words);
@@ -178,7 +182,8 @@ fn again<T>(
 fn is_told(error: CommandError, command: CommandName) {
     let text = error.text(command);
     let text = text.to_str().expect("an error in plain text");
-    assert!(text.starts_with("ERR ") || error == CommandError::NoPolicy, "{text}");
+    let of_redis_cell = text.starts_with("Cell error: ") && command == names::CL_THROTTLE;
+    assert!(text.starts_with("ERR ") || of_redis_cell || error == CommandError::NoPolicy, "{text}");
     assert!(text.bytes().all(|byte| (b' '..=b'~').contains(&byte)), "{text}");
     assert_eq!(CommandError::recognise(text), Some(error), "{text}");
 }

@@ -67,6 +67,7 @@ pub(crate) const ALL: &[Ours] = &[
     Ours { name: names::LOCK_INFO, weight: 3, words: |_| vec![], can_be: shows_lock },
     // For replication only: everybody else is answered an error.
     Ours { name: names::LOCK_LOAD, weight: 1, words: load, can_be: |_, _| false },
+    Ours { name: names::CL_THROTTLE, weight: 4, words: throttle, can_be: throttled },
 ];
 
 /// One of the commands, with one of the few keys.
@@ -263,6 +264,14 @@ fn turn(chance: &mut Chance) -> Words {
     line(&chance.below(70_000).to_string())
 }
 
+fn throttle(chance: &mut Chance) -> Words {
+    let mut words = line(&format!("{} {} {}", chance.below(6), 1 + chance.below(9), 1 + chance.below(3)));
+    if chance.one_in(2) {
+        words.push(chance.pick(&["0", "1", "2", "-1"]).into());
+    }
+    words
+}
+
 fn lease(chance: &mut Chance) -> Words {
     match chance.below(10) {
         0 => line("EX 1"),
@@ -322,6 +331,13 @@ fn is_verdict(reply: &Reply) -> bool {
         && *reset >= 0
         && (0..8).contains(index)
         && rest.iter().all(|act_us| *act_us >= 0)
+}
+
+/// By any numbers, so that only the form is certain.
+fn throttled(_: &Words, reply: &Reply) -> bool {
+    let Reply::Array(items) = reply else { return false };
+    let is_form = items.len() == 5 && items.iter().all(|item| matches!(item, Reply::Int(_)));
+    is_form && matches!(reply.ints()[..], [0, _, _, -1, _] | [1, ..])
 }
 
 fn is_count(reply: &Reply, most: i64) -> bool {

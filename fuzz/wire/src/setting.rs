@@ -70,7 +70,13 @@ pub(crate) struct Servers {
 impl Servers {
     pub(crate) fn start(kind: Kind, setting: Setting, under: &[String]) -> Self {
         let caller = format!("loadmodule {}", c::caller().display());
-        let setup = || Server::setup(kind).config("loglevel warning").config("hz 200").config(&caller);
+        let setup = || {
+            Server::setup(kind)
+                .module_args("throttle yes")
+                .config("loglevel warning")
+                .config("hz 200")
+                .config(&caller)
+        };
         let called = |setup: Setup| setup.under(under);
         let alone = |setup: Setup| Self { called: called(setup).start(), other: None };
         match setting {

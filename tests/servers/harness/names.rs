@@ -26,7 +26,7 @@ fn the_table_at_the_head_names_every_file_of_promises() {
     let head = fs::read_to_string(servers.join("main.rs")).unwrap();
     let named: BTreeSet<_> = rows(&head).map(|cells| cells[0].trim_matches('`').to_owned()).collect();
     let mut there = BTreeSet::new();
-    for folder in ["limiter", "lock", "module", "policies", "harness"] {
+    for folder in ["limiter", "lock", "module", "policies", "throttle", "harness"] {
         for file in fs::read_dir(servers.join(folder)).unwrap() {
             let name = file.unwrap().file_name().into_string().unwrap();
             let name = format!("{folder}/{}", name.strip_suffix(".rs").unwrap());

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 use serde_json::{Value, json};
-use sluice_testing::{Kind, Reply, Server, on_every_server, words};
+use sluice_testing::{Kind, Reply, Server, Setup, on_every_server, words};
 
 on_every_server![every_case_is_answered_and_stored_as_written];
 
@@ -34,9 +34,14 @@ fn every_case_is_answered_and_stored_as_written(kind: Kind) {
 
 /// How many cases of a file, and steps of them, have been played, each on an empty server.
 pub(crate) fn play(kind: Kind, file: &str, which: impl Fn(&str) -> bool) -> (usize, usize) {
+    play_on(Server::setup(kind), file, which)
+}
+
+/// The same on a server of one's own.
+pub(crate) fn play_on(setup: Setup, file: &str, which: impl Fn(&str) -> bool) -> (usize, usize) {
     let file: File = serde_json::from_str(file).unwrap();
     let (mut cases, mut steps, mut wrong) = (0, 0, Vec::new());
-    let server = Server::setup(kind).clock_us(START_US).start();
+    let server = setup.clock_us(START_US).start();
     let mut client = server.connect();
     for case in file.cases.iter().filter(|case| which(&case.name)) {
         cases += 1;

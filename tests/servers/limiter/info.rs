@@ -153,6 +153,6 @@ fn a_limiter_fires_no_events(kind: Kind) {
 fn counters(client: &mut Client) -> String {
     let info = client.ask("INFO sluice");
     let fields = info.text().lines().filter_map(|line| line.strip_prefix("sluice_"));
-    let others = ["lock_", "policies"];
+    let others = ["lock_", "policies", "throttle_"];
     fields.filter(|field| !others.iter().any(|other| field.starts_with(other))).collect::<Vec<_>>().join(" ")
 }

@@ -19,7 +19,13 @@ on_every_server![
 ];
 
 /// The pages on the module itself.
-const PAGES: [&str; 4] = ["README.md", "docs/ratelimit.md", "docs/policies.md", "docs/lock.md"];
+const PAGES: [&str; 5] =
+    ["README.md", "docs/ratelimit.md", "docs/policies.md", "docs/lock.md", "docs/migrating.md"];
+
+/// A server with all commands that there are.
+fn with_all(kind: Kind) -> Server {
+    Server::setup(kind).module_args(crate::throttle::ASKED).start()
+}
 
 fn page(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(name);
@@ -53,7 +59,7 @@ fn is_syntax(line: &str) -> bool {
 }
 
 fn every_command_that_a_page_shows_is_understood(kind: Kind) {
-    let server = Server::start(kind);
+    let server = with_all(kind);
     let mut shown = 0;
     for name in PAGES {
         let page = page(name);
@@ -73,16 +79,16 @@ fn every_command_that_a_page_shows_is_understood(kind: Kind) {
 }
 
 fn pages_and_server_name_the_same_commands(kind: Kind) {
-    let server = Server::start(kind);
+    let server = with_all(kind);
     let known = texts(&server.connect().ask("COMMAND LIST FILTERBY MODULE sluice"));
     let in_core: BTreeSet<_> = names::ALL.iter().map(|name| name.as_str().to_lowercase()).collect();
     assert_eq!(known, in_core);
-    for name in ["README.md", "docs/ratelimit.md docs/lock.md"] {
+    for name in ["README.md", "docs/ratelimit.md docs/lock.md docs/migrating.md"] {
         let text: String = name.split(' ').map(page).collect();
         let is_name = |c: char| c.is_ascii_uppercase() || c == '.';
         let words = text.split(|c| !is_name(c)).map(|word| word.trim_end_matches('.'));
         let said: BTreeSet<_> = words
-            .filter(|word| ["RATELIMIT.", "LOCK."].iter().any(|family| word.starts_with(family)))
+            .filter(|word| ["RATELIMIT.", "LOCK.", "CL."].iter().any(|family| word.starts_with(family)))
             .map(str::to_lowercase)
             .collect();
         // LOCK.LOAD is for replicas and the AOF; the page on locks tells of it.
@@ -102,7 +108,7 @@ fn pages_and_server_name_the_same_commands(kind: Kind) {
 /// The keywords that COMMAND DOCS has are those of the syntax at the head of the pages; LOCK.LOAD is not for people, and
 /// has its syntax in the text.
 fn pages_and_server_name_the_same_words(kind: Kind) {
-    let server = Server::start(kind);
+    let server = with_all(kind);
     let mut client = server.connect();
     let is_of_policies = |name: &names::CommandName| name.second().is_some();
     for (page_name, family, policies) in [
@@ -168,11 +174,7 @@ fn pages_and_server_name_the_same_settings(kind: Kind) {
     };
     let expected: BTreeSet<_> = settings.iter().cloned().collect();
     assert_eq!(rows(&page("README.md")), expected, "README.md");
-    assert_eq!(
-        rows(&(page("docs/ratelimit.md") + &page("docs/policies.md") + &page("docs/lock.md"))),
-        expected,
-        "docs/"
-    );
+    assert_eq!(rows(&PAGES[1..].iter().map(|name| page(name)).collect::<String>()), expected, "docs/");
     for mentioned in quoted(&pages()).iter().filter(|text| text.starts_with("sluice.") && !text.contains('*'))
     {
         let name = mentioned.split(' ').next().unwrap();
@@ -190,7 +192,7 @@ fn pages_and_server_name_the_same_counters(kind: Kind) {
         .filter_map(|line| Some(line.split_once(':')?.0.strip_prefix("sluice_")?.to_owned()))
         .collect();
     let mut said = BTreeSet::new();
-    for name in ["docs/ratelimit.md", "docs/policies.md", "docs/lock.md"] {
+    for name in &PAGES[1..] {
         let page = page(name);
         let table = page.lines().skip_while(|line| !line.starts_with("| counter |")).skip(2);
         for row in table.take_while(|line| line.starts_with('|')) {
@@ -206,8 +208,8 @@ fn pages_and_server_name_the_same_counters(kind: Kind) {
 /// Every error of the code is on a page, and every error on a page is in the code. `...` stands for a word.
 #[test]
 fn pages_and_code_have_the_same_errors() {
-    const CODES: [&str; 7] =
-        ["ERR ", "WRONGTYPE ", "OOM ", "NOPERM ", "UNBLOCKED ", "TRYAGAIN ", "NOPOLICY "];
+    const CODES: [&str; 8] =
+        ["ERR ", "WRONGTYPE ", "OOM ", "NOPERM ", "UNBLOCKED ", "TRYAGAIN ", "NOPOLICY ", "Cell error: "];
     let is_error = |text: &&String| CODES.iter().any(|code| text.starts_with(code));
     let said: Vec<_> = PAGES[1..].iter().flat_map(|name| quoted(&page(name))).collect();
     let said: BTreeSet<_> = said.iter().filter(is_error).cloned().collect();

@@ -122,7 +122,8 @@ fn a_command_sets_it_within_its_bounds(kind: Kind) {
                 "sluice.max-debt-ms",
                 "sluice.max-waiters",
                 "sluice.max-waiters-total",
-                "sluice.policies"
+                "sluice.policies",
+                "sluice.throttle"
             ]
             .map(str::to_owned)
         )

@@ -9,6 +9,7 @@ use std::ffi::{CStr, CString};
 use super::keyword::Keyword;
 use super::names::{self, CommandName};
 use crate::limit::quota::QuotaError;
+use crate::throttle::ThrottleError;
 
 /// Why a command was not carried out. Nothing was changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -108,6 +109,14 @@ pub enum CommandError {
     Fence,
     /// `LOCK.LOAD` by anybody but the server.
     NotReplayed,
+    /// Fewer or more words than `CL.THROTTLE` takes. Like the next three, in redis-cell's words.
+    CellUsage,
+    /// A word of `CL.THROTTLE` is not a 64-bit integer. redis-cell repeats the word behind a colon.
+    CellInteger,
+    /// `CL.THROTTLE` with a count or a period of 0, or with more than one token a nanosecond.
+    CellZeroRate,
+    /// `CL.THROTTLE` gives back more than had been taken.
+    CellExpiry,
     /// The key holds something else.
     WrongType,
     /// The key would be new, and memory is full.
@@ -167,6 +176,10 @@ impl CommandError {
             Self::NoFence,
             Self::Fence,
             Self::NotReplayed,
+            Self::CellUsage,
+            Self::CellInteger,
+            Self::CellZeroRate,
+            Self::CellExpiry,
             Self::WrongType,
             Self::OutOfMemory,
             Self::Server,
@@ -239,6 +252,12 @@ impl CommandError {
             Self::NoFence => c"ERR no fence is left on this server, as it was given one near the last",
             Self::Fence => c"ERR fence is out of range",
             Self::NotReplayed => c"ERR LOCK.LOAD is for replication and AOF only",
+            Self::CellUsage => {
+                c"Cell error: Store error: Usage: cl.throttle <key> <max_burst> <count per period> <period> [<quantity>]"
+            }
+            Self::CellInteger => c"Cell error: Store error: Couldn't parse as integer",
+            Self::CellZeroRate => c"Cell error: Store error: Zero rates are not supported",
+            Self::CellExpiry => c"Cell error: Store error: Error while setting key expire",
             Self::WrongType => c"WRONGTYPE Operation against a key holding the wrong kind of value",
             Self::OutOfMemory => c"OOM command not allowed when used memory > 'maxmemory'.",
             Self::Server => c"ERR the server refused to write the key",
@@ -261,6 +280,15 @@ impl From<QuotaError> for CommandError {
             QuotaError::TooFast => Self::TooFast,
             QuotaError::TooSlow => Self::TooSlow,
             QuotaError::Align => Self::Align,
+        }
+    }
+}
+
+impl From<ThrottleError> for CommandError {
+    fn from(error: ThrottleError) -> Self {
+        match error {
+            ThrottleError::ZeroRate => Self::CellZeroRate,
+            ThrottleError::Expiry => Self::CellExpiry,
         }
     }
 }

@@ -4,6 +4,7 @@
 //! | file | duty |
 //! |---|---|
 //! | [`ratelimit`], [`policy`], [`lock`] | the words of each family, and of named limits |
+//! | [`throttle`] | the words of `CL.THROTTLE` |
 //! | `limits` | limits in a call: spelled out, or a policy's |
 //! | [`keyword`] | the keywords of all commands |
 //! | `words` | how single words are read and written |
@@ -19,4 +20,5 @@ pub mod names;
 pub mod policy;
 pub mod ratelimit;
 pub mod settings;
+pub mod throttle;
 mod words;

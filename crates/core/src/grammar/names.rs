@@ -90,6 +90,8 @@ names! {
     LOCK_INFO = c"lock.info", c"LOCK.INFO";
     /// A whole lock, for replicas and AOF.
     LOCK_LOAD = c"lock.load", c"LOCK.LOAD";
+    /// What redis-cell has. Only on request.
+    CL_THROTTLE = c"cl.throttle", c"CL.THROTTLE";
 }
 
 #[cfg(test)]

@@ -42,6 +42,20 @@ pub struct TextSetting {
     pub default: &'static CStr,
 }
 
+/// A switch, `yes` or `no`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SwitchSetting {
+    /// Without the module's name in front.
+    pub name: &'static CStr,
+    /// What it is unless somebody sets it.
+    pub default: bool,
+    /// Whether it can be set while the server runs, and not only at its start.
+    pub at_any_time: bool,
+}
+
+/// Whether there is `CL.THROTTLE`.
+pub const THROTTLE: SwitchSetting = SwitchSetting { name: c"throttle", default: false, at_any_time: false };
+
 /// All policies, as [`text`](crate::policy::text) has them.
 pub const POLICIES: TextSetting = TextSetting { name: c"policies", default: c"" };
 

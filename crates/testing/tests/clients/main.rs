@@ -11,6 +11,7 @@
 //! | `lock` | what a lock promises |
 //! | `cluster` | that a cluster client finds the node |
 //! | `info` | that the replies of INFO have the shape that the page says |
+//! | `redis_cell` | that a client made for redis-cell, which knows nothing of us, is content |
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -28,6 +29,7 @@ mod lock;
 mod page;
 mod pins;
 mod program;
+mod redis_cell;
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
