@@ -19,7 +19,9 @@ static SETTINGS: [&NumericSetting; 4] = [&MAX_WAIT_MS, &MAX_DEBT_MS, &MAX_WAITER
 
 static THROTTLE: Switch = Switch::new(&settings::THROTTLE);
 
-static SWITCHES: [&Switch; 1] = [&THROTTLE];
+static TOP: Switch = Switch::new(&settings::TOP);
+
+static SWITCHES: [&Switch; 2] = [&THROTTLE, &TOP];
 
 /// How far ahead of the clock a limit may stand.
 pub(crate) fn bounds() -> Bounds {
@@ -40,6 +42,12 @@ pub(crate) fn max_waiters_total() -> usize {
 /// Whether there is to be `CL.THROTTLE`.
 pub(crate) fn throttle() -> bool {
     THROTTLE.get()
+}
+
+/// Whether refusals are counted by key.
+#[inline]
+pub(crate) fn top() -> bool {
+    TOP.get()
 }
 
 /// Takes the words behind the module's path: pairs of a setting's name, with `sluice.` in front or

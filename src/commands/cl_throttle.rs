@@ -7,6 +7,7 @@ use sluice_core::throttle::throttle;
 use super::ratelimit_family as family;
 use crate::counters;
 use crate::limiter::throttle_key::ThrottleKey;
+use crate::limiter::top;
 use crate::server::{Access, Args, Command, Context, Keys, Kind, Spec, Word};
 
 /// What redis-cell has.
@@ -37,11 +38,15 @@ impl Command for ClThrottle {
 
     fn run(ctx: &Context<'_>, args: Args<'_>) -> Result<(), CommandError> {
         let call = grammar::parse(args.behind_key())?;
-        let mut key = ThrottleKey::open(ctx, args.key()?)?;
-        let (reply, change) = throttle(&call, key.stored, ctx.now())?;
+        let (name, now) = (args.key()?, ctx.now());
+        let mut key = ThrottleKey::open(ctx, name)?;
+        let (reply, change) = throttle(&call, key.stored, now)?;
 
         key.commit(change)?;
         counters::count_throttle(&reply);
+        if reply.limited {
+            top::refused(ctx, name, now);
+        }
         ctx.reply_integers(reply.integers());
         Ok(())
     }

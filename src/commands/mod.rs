@@ -23,6 +23,7 @@ mod ratelimit_policy_list;
 mod ratelimit_policy_replace;
 mod ratelimit_policy_set;
 mod ratelimit_return;
+mod ratelimit_top;
 mod ratelimit_turn;
 
 use crate::config;
@@ -37,6 +38,7 @@ pub(crate) fn register(server: &mut Loading<'_>) -> Result<(), LoadError> {
     server.add_command::<ratelimit_info::RatelimitInfo>()?;
     server.add_command::<ratelimit_hold::RatelimitHold>()?;
     server.add_command::<ratelimit_turn::RatelimitTurn>()?;
+    server.add_command::<ratelimit_top::RatelimitTop>()?;
     server.add_container(&ratelimit_policy::SPEC)?;
     server.add_command::<ratelimit_policy_set::RatelimitPolicySet>()?;
     server.add_command::<ratelimit_policy_del::RatelimitPolicyDel>()?;

@@ -7,6 +7,7 @@ use sluice_core::limit::state::State;
 
 use super::ratelimit_family as family;
 use crate::limiter::key::LimiterKey;
+use crate::limiter::top;
 use crate::policies::table::Known;
 use crate::server::{Access, Args, Command, Context, Keys, Spec};
 use crate::{config, counters, policies};
@@ -37,11 +38,13 @@ impl Command for RatelimitAcquire {
         family::check_wait(call.mode, bounds.max_wait)?;
 
         let mut state = State::new();
-        let mut key = LimiterKey::open(ctx, args.key()?, Access::Write, &mut state)?;
+        let name = args.key()?;
+        let mut key = LimiterKey::open(ctx, name, Access::Write, &mut state)?;
         let verdict = family::decide(policy, &mut call, &mut state, now, &bounds);
 
         key.commit(verdict.change, &state, now)?;
         counters::count_acquire(call.mode, &verdict);
+        top::count(ctx, name, now, &verdict);
         if let Some(policy) = policy {
             policies::table::count(policy, &verdict);
         }

@@ -93,6 +93,7 @@ required! {
     RedisModule_ReplyWithLongLong,
     RedisModule_ReplyWithMap,
     RedisModule_ReplyWithNull,
+    RedisModule_ReplyWithSimpleString,
     RedisModule_ReplyWithStringBuffer,
     RedisModule_SaveStringBuffer,
     RedisModule_SaveUnsigned,

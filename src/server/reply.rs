@@ -91,6 +91,14 @@ impl Context<'_> {
         }
     }
 
+    /// `OK`.
+    pub(crate) fn reply_ok(&self) {
+        // SAFETY: the context is that of the running command; the text is copied.
+        unsafe {
+            call!(RedisModule_ReplyWithSimpleString(self.raw(), c"OK".as_ptr()));
+        }
+    }
+
     /// Nil.
     pub(crate) fn reply_nil(&self) {
         // SAFETY: the context is that of the running command.

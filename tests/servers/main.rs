@@ -28,6 +28,7 @@
 //! | `limiter/returns` | RETURN gives back what was taken, and never more |
 //! | `limiter/rolling_deploys` | callers with different limits on one key do no more than the larger one allows |
 //! | `limiter/stored_state` | what stands in a key, how long, and how INFO shows it |
+//! | `limiter/top` | operators see whose keys are refused most, and nobody else does |
 //! | `limiter/watch_and_caches` | who watches hears of changes and of nothing else |
 //! | `limiter/windows` | never more than its count in any window, and in a calendar's windows |
 //! | `limiter/wrong_types` | what is no limiter's state is left alone |

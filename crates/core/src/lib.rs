@@ -10,6 +10,7 @@
 //! | [`digits`] | integers as the wire and the stored state spell them |
 //! | [`limit`] | rate limits: quota, bucket, the decision, the stored string |
 //! | [`policy`] | limits with a name: the table of them, its text, and what shadow mode answers |
+//! | [`top`] | which keys were refused most |
 //! | [`throttle`] | `CL.THROTTLE`, as redis-cell decides |
 //! | [`lock`] | locks: who holds one, with which fence, until when, and who waits |
 //! | [`grammar`] | the words of the commands, parsed and encoded; names, error texts, bounds |
@@ -22,3 +23,4 @@ pub mod lock;
 pub mod policy;
 pub mod throttle;
 pub mod time;
+pub mod top;

@@ -6,7 +6,7 @@ use arbitrary::Unstructured;
 use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::lock::Load;
 use sluice_core::grammar::names::{self, CommandName};
-use sluice_core::grammar::{lock, policy, ratelimit, throttle};
+use sluice_core::grammar::{lock, policy, ratelimit, throttle, top};
 use sluice_core::limit::call::{Acquire, GiveBack};
 use sluice_core::lock::Change;
 use sluice_core::policy::table::Table;
@@ -41,6 +41,10 @@ pub fn grammar(bytes: &[u8]) {
     back(names::CL_THROTTLE, throttle::parse(words()), |call| {
         let encoded = spell(|word| throttle::encode(call, word));
         (throttle::parse(slices(&encoded)), encoded)
+    });
+    back(names::RATELIMIT_TOP, top::parse(words()), |ask| {
+        let encoded = spell(|word| top::encode(*ask, word));
+        (top::parse(slices(&encoded)), encoded)
     });
     by_policies(words);
     locks(words);

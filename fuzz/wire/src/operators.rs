@@ -29,6 +29,7 @@ const SETTINGS: &[(&str, &[&str])] = &[
     ("repl-diskless-load", &["disabled", "swapdb"]),
     ("rdbcompression", &["yes", "no"]),
     ("list-max-listpack-size", &["-2", "1"]),
+    ("sluice.top", &["yes", "yes", "no"]),
     (
         "sluice.policies",
         &[

@@ -28,6 +28,7 @@ pub(crate) const ALL: &[Ours] = &[
     Ours { name: names::RATELIMIT_INFO, weight: 2, words: |_| vec![], can_be: shows_limits },
     Ours { name: names::RATELIMIT_HOLD, weight: 3, words: hold, can_be: |_, reply| is_time(reply) },
     Ours { name: names::RATELIMIT_TURN, weight: 2, words: turn, can_be: |_, reply| is_time(reply) },
+    Ours { name: names::RATELIMIT_TOP, weight: 2, words: top, can_be: shows_top },
     // Alone it does nothing.
     Ours {
         name: names::RATELIMIT_POLICY,
@@ -108,7 +109,8 @@ impl Ours {
 
     /// Whether it is a command on a key.
     pub(crate) fn has_key(&self) -> bool {
-        self.name.words().next() != names::RATELIMIT_POLICY.words().next()
+        let without = [names::RATELIMIT_POLICY, names::RATELIMIT_TOP];
+        !without.iter().any(|name| self.name.words().next() == name.words().next())
     }
 
     /// Panics if this is no answer to the call.
@@ -264,6 +266,14 @@ fn turn(chance: &mut Chance) -> Words {
     line(&chance.below(70_000).to_string())
 }
 
+fn top(chance: &mut Chance) -> Words {
+    match chance.below(4) {
+        0 => vec![],
+        1 => line("RESET"),
+        _ => line(&(1 + chance.below(512)).to_string()),
+    }
+}
+
 fn throttle(chance: &mut Chance) -> Words {
     let mut words = line(&format!("{} {} {}", chance.below(6), 1 + chance.below(9), 1 + chance.below(3)));
     if chance.one_in(2) {
@@ -331,6 +341,22 @@ fn is_verdict(reply: &Reply) -> bool {
         && *reset >= 0
         && (0..8).contains(index)
         && rest.iter().all(|act_us| *act_us >= 0)
+}
+
+fn shows_top(words: &Words, reply: &Reply) -> bool {
+    let Reply::Array(rows) = reply else {
+        return matches!(reply, Reply::Simple(text) if text == "OK") && words.len() == 2;
+    };
+    let is_row = |row: &Reply| match row {
+        Reply::Array(row) => match &row[..] {
+            [Reply::Bulk(name), Reply::Int(db), Reply::Int(refused), Reply::Int(over)] => {
+                name.len() <= 47 && (0..16).contains(db) && (0..*refused).contains(over)
+            }
+            _ => false,
+        },
+        _ => false,
+    };
+    rows.len() <= 512 && rows.iter().all(is_row)
 }
 
 /// By any numbers, so that only the form is certain.

@@ -23,6 +23,7 @@ mod replication;
 mod returns;
 mod rolling_deploys;
 mod stored_state;
+mod top;
 mod watch_and_caches;
 mod windows;
 mod wrong_types;

@@ -123,7 +123,8 @@ fn a_command_sets_it_within_its_bounds(kind: Kind) {
                 "sluice.max-waiters",
                 "sluice.max-waiters-total",
                 "sluice.policies",
-                "sluice.throttle"
+                "sluice.throttle",
+                "sluice.top"
             ]
             .map(str::to_owned)
         )

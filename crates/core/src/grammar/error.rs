@@ -109,6 +109,8 @@ pub enum CommandError {
     Fence,
     /// `LOCK.LOAD` by anybody but the server.
     NotReplayed,
+    /// `RATELIMIT.TOP` of no key, or of more than [`MAX_SHOWN`](crate::top::MAX_SHOWN).
+    Shown,
     /// Fewer or more words than `CL.THROTTLE` takes. Like the next three, in redis-cell's words.
     CellUsage,
     /// A word of `CL.THROTTLE` is not a 64-bit integer. redis-cell repeats the word behind a colon.
@@ -176,6 +178,7 @@ impl CommandError {
             Self::NoFence,
             Self::Fence,
             Self::NotReplayed,
+            Self::Shown,
             Self::CellUsage,
             Self::CellInteger,
             Self::CellZeroRate,
@@ -252,6 +255,7 @@ impl CommandError {
             Self::NoFence => c"ERR no fence is left on this server, as it was given one near the last",
             Self::Fence => c"ERR fence is out of range",
             Self::NotReplayed => c"ERR LOCK.LOAD is for replication and AOF only",
+            Self::Shown => c"ERR the number of keys must be from 1 to 512",
             Self::CellUsage => {
                 c"Cell error: Store error: Usage: cl.throttle <key> <max_burst> <count per period> <period> [<quantity>]"
             }
@@ -326,6 +330,7 @@ mod tests {
             (CommandError::TooManyCosts, MAX_CLAUSES as u64),
             (CommandError::Owner, MAX_OWNER_LEN as u64),
             (CommandError::Holders, MAX_HOLDERS as u64),
+            (CommandError::Shown, crate::top::MAX_SHOWN as u64),
         ] {
             assert!(text(error).split(' ').any(|word| word == bound.to_string()), "{}", text(error));
         }

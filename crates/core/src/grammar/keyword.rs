@@ -72,6 +72,8 @@ keywords! {
     Holders = "HOLDERS";
     /// Wait for a lock.
     Block = "BLOCK";
+    /// Forget whom was counted.
+    Reset = "RESET";
     /// Refuse nobody: what would have been refused is granted, and counted.
     Shadow = "SHADOW";
 }

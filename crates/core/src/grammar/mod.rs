@@ -4,7 +4,7 @@
 //! | file | duty |
 //! |---|---|
 //! | [`ratelimit`], [`policy`], [`lock`] | the words of each family, and of named limits |
-//! | [`throttle`] | the words of `CL.THROTTLE` |
+//! | [`top`], [`throttle`] | the words of `RATELIMIT.TOP` and `CL.THROTTLE` |
 //! | `limits` | limits in a call: spelled out, or a policy's |
 //! | [`keyword`] | the keywords of all commands |
 //! | `words` | how single words are read and written |
@@ -21,4 +21,5 @@ pub mod policy;
 pub mod ratelimit;
 pub mod settings;
 pub mod throttle;
+pub mod top;
 mod words;

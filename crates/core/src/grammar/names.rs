@@ -66,6 +66,8 @@ names! {
     RATELIMIT_HOLD = c"ratelimit.hold", c"RATELIMIT.HOLD";
     /// Says whether a turn still stands.
     RATELIMIT_TURN = c"ratelimit.turn", c"RATELIMIT.TURN";
+    /// Shows which keys were refused most.
+    RATELIMIT_TOP = c"ratelimit.top", c"RATELIMIT.TOP";
     /// What stands in front of the commands on policies.
     RATELIMIT_POLICY = c"ratelimit.policy", c"RATELIMIT.POLICY";
     /// Sets one policy.

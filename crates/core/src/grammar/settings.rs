@@ -53,6 +53,9 @@ pub struct SwitchSetting {
     pub at_any_time: bool,
 }
 
+/// Whether refusals are counted by key, for `RATELIMIT.TOP`.
+pub const TOP: SwitchSetting = SwitchSetting { name: c"top", default: true, at_any_time: true };
+
 /// Whether there is `CL.THROTTLE`.
 pub const THROTTLE: SwitchSetting = SwitchSetting { name: c"throttle", default: false, at_any_time: false };
 

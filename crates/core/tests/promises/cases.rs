@@ -20,6 +20,7 @@ pub(crate) const BOUNDS: u32 = 12_000;
 pub(crate) const CODEC: u32 = 12_000;
 pub(crate) const GRAMMAR: u32 = 12_000;
 pub(crate) const POLICIES: u32 = 6_000;
+pub(crate) const TOP: u32 = 1_000;
 
 pub(crate) fn config(cases: u32) -> ProptestConfig {
     let factor = std::env::var("SLUICE_CASES_FACTOR").ok().and_then(|factor| factor.parse().ok());

@@ -17,6 +17,7 @@
 //! | `codec`, `grammar` | what is encoded reads back the same; what is foreign is refused |
 //! | `policies` | a call by a policy is the call with its limits spelled out; a table of policies is its text |
 //! | `conformance` | every step of `tests/conformance/ratelimit.json` |
+//! | `top` | what is shown of the keys refused most is within its bound of error |
 //! | `throttle` | every call of CL.THROTTLE that redis-cell has answered |
 //!
 //! `model` is the reference and `one_caller_model` that of 0.1.0; `key` is a key of a server; `story`,
@@ -54,4 +55,5 @@ mod policies;
 mod refusals_change_nothing;
 mod returns_never_overfill;
 mod throttle;
+mod top;
 mod waits_are_exact;
