@@ -13,6 +13,9 @@ use super::locks::Joined;
 use super::reply;
 use super::wait::Wait;
 
+/// How those commands begin that are a server's affair: operators' tables and counts, and what is there on request.
+const ELSEWHERE: [&str; 3] = ["RATELIMIT.POLICY", "RATELIMIT.TOP", "CL.THROTTLE"];
+
 /// What came of a command.
 enum Outcome {
     Answered(Value),
@@ -57,9 +60,8 @@ impl Inside {
             return Outcome::Answered(reply::error("ERR empty command"));
         };
         let known = |name: &&CommandName| command.eq_ignore_ascii_case(name.as_str().as_bytes());
-        // Policies are a server's affair.
-        let of_keys = |name: &&CommandName| !name.as_str().starts_with("RATELIMIT.POLICY");
-        match names::ALL.iter().find(known).filter(of_keys) {
+        let is_here = |name: &&CommandName| !ELSEWHERE.iter().any(|word| name.as_str().starts_with(word));
+        match names::ALL.iter().find(known).filter(is_here) {
             Some(name) => self.of_the_module(*name, rest, may_wait, now).unwrap_or_else(|error| {
                 Outcome::Answered(reply::error(&error.text(*name).to_string_lossy()))
             }),

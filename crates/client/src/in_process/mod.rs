@@ -64,7 +64,7 @@ use self::inside::Shared;
 /// # What it is not
 /// - It is one process: it ends with it, and nothing is stored, replicated or evicted.
 /// - It never fails. What a program does in an outage is to be tested on a server, or with a [`Source`](crate::Source) of its own.
-/// - It knows no policies: a call by `@name` is answered `NOPOLICY`.
+/// - It knows no policies (a call by `@name` is answered `NOPOLICY`), and neither `RATELIMIT.TOP` nor `CL.THROTTLE`.
 /// - It has no databases, users, rights, `MULTI` by hand, scripts, settings (they stand at their defaults) or counters.
 ///   A pipeline of the `redis` crate works, atomic or not; a lock that an atomic one releases goes to the next who
 ///   waits at once, and not at its end.

@@ -26,6 +26,7 @@ async fn mistakes_are_answered_in_the_servers_words() {
         ("RATELIMIT.ACQUIRE k LIMIT 10", "ERR LIMIT needs EX or PX"),
         ("RATELIMIT.ACQUIRE k @api", "NOPOLICY no such policy"),
         ("RATELIMIT.POLICY LIST", "ERR unknown command 'RATELIMIT.POLICY'"),
+        ("RATELIMIT.TOP", "ERR unknown command 'RATELIMIT.TOP'"),
         ("RATELIMIT.ACQUIRE k LIMIT 10 EX 1 DUE 5", "ERR DUE is no option of 'ratelimit.acquire'"),
         (
             "RATELIMIT.ACQUIRE k LIMIT 10 EX 1 MAXWAIT 60001",
