@@ -200,8 +200,7 @@ impl Campaign {
             3 | 4 => line("CONFIG SET replica-read-only yes"),
             _ => line("CONFIG SET replica-read-only no"),
         };
-        // Whoever waits when the role changes is told so, and hung up on.
-        self.waits.doom();
+        self.waits.send_away();
         self.talkers.iter_mut().for_each(|talker| talker.doomed = true);
         self.deed(words);
     }

@@ -23,7 +23,8 @@ pub(crate) struct Talker {
     markers: u64,
     /// The server may have closed it, or will.
     pub(crate) doomed: bool,
-    /// CLIENT UNBLOCK ERROR was said to it, which Redis 7.0 may answer beside the call that waited.
+    /// It was unblocked with an error, by CLIENT UNBLOCK or as the server's role changed, which Redis 7.0 may answer
+    /// beside the call that waited.
     pub(crate) told_twice: bool,
 }
 

@@ -126,6 +126,12 @@ impl Waits {
         self.waiting.iter_mut().for_each(|wait| wait.talker.doomed = true);
     }
 
+    /// The role of the server changes: whoever waits is told so and hung up on, by Redis 7.0 also beside a grant.
+    pub(crate) fn send_away(&mut self) {
+        self.doom();
+        self.waiting.iter_mut().for_each(|wait| wait.talker.told_twice = true);
+    }
+
     /// Ends all waits, and hears what each was answered.
     pub(crate) fn end(&mut self, operator: &mut Client, kind: Kind, tally: &mut Tally, chance: &mut Chance) {
         for Wait { mut talker, owner, asked, place } in std::mem::take(&mut self.waiting) {
