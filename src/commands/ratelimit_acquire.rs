@@ -4,6 +4,7 @@ use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::{names, ratelimit as grammar};
 use sluice_core::limit::call::Acquire;
 use sluice_core::limit::state::State;
+use sluice_core::policy::shadow::decide;
 
 use super::ratelimit_family as family;
 use crate::limiter::key::LimiterKey;
@@ -40,7 +41,7 @@ impl Command for RatelimitAcquire {
         let mut state = State::new();
         let name = args.key()?;
         let mut key = LimiterKey::open(ctx, name, Access::Write, &mut state)?;
-        let verdict = family::decide(policy, &mut call, &mut state, now, &bounds);
+        let verdict = decide(policy, &mut call, &mut state, now, &bounds);
 
         key.commit(verdict.change, &state, now)?;
         counters::count_acquire(call.mode, &verdict);

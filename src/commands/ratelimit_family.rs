@@ -1,15 +1,10 @@
-//! What the RATELIMIT commands share: their ACL category, their words, the decision, and their reply.
+//! What the RATELIMIT commands share: their ACL category, their words, and their reply.
 
 use std::ffi::CStr;
 
 use sluice_core::grammar::error::CommandError;
-use sluice_core::limit::bounds::Bounds;
-use sluice_core::limit::call::{Acquire, Mode, Reply, Verdict};
-use sluice_core::limit::gcra::acquire;
-use sluice_core::limit::state::State;
-use sluice_core::policy::definition::Found;
-use sluice_core::policy::shadow;
-use sluice_core::time::{Millis, Nanos};
+use sluice_core::limit::call::{Mode, Reply, Verdict};
+use sluice_core::time::Millis;
 
 use crate::server::{Context, Kind, Word};
 
@@ -53,21 +48,6 @@ pub(super) const LIMITS: Word =
 /// What ACQUIRE and PEEK take.
 pub(super) const ACQUIRE_WORDS: &[Word] =
     &[Word::KEY, LIMITS, Word::new(c"mode", Kind::OneOf(MODES)).optional()];
-
-/// The decision, for limits that are spelled out or a policy's.
-#[inline(always)]
-pub(super) fn decide(
-    policy: Option<Found>,
-    call: &mut Acquire,
-    state: &mut State,
-    now: Nanos,
-    bounds: &Bounds,
-) -> Verdict {
-    match policy {
-        Some(Found { shadow: true, .. }) => shadow::acquire(call, state, now, bounds),
-        _ => acquire(call, state, now, bounds),
-    }
-}
 
 /// No reservation is longer than the setting allows.
 pub(super) fn check_wait(mode: Mode, max_wait: Millis) -> Result<(), CommandError> {

@@ -4,6 +4,7 @@ use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::{names, ratelimit as grammar};
 use sluice_core::limit::call::Acquire;
 use sluice_core::limit::state::State;
+use sluice_core::policy::shadow::decide;
 
 use super::ratelimit_family as family;
 use crate::config;
@@ -37,7 +38,7 @@ impl Command for RatelimitPeek {
 
         let mut state = State::new();
         let _key = LimiterKey::open(ctx, args.key()?, Access::Read, &mut state)?;
-        let verdict = family::decide(policy, &mut call, &mut state, ctx.now(), &bounds);
+        let verdict = decide(policy, &mut call, &mut state, ctx.now(), &bounds);
 
         family::reply(ctx, &verdict.reply, family::act_us(call.mode, &verdict));
         Ok(())

@@ -18,6 +18,7 @@
 //! | `campaign` | one server in one setting: rounds of calls, and rests in which all is looked at |
 //! | `setting` | what servers are set up as |
 //! | `ours`, `strangers`, `operators` | the calls: of the module, of the server, of whoever runs it |
+//! | `answers` | what the module's may be answered |
 //! | `words`, `payloads` | what they are made of |
 //! | `batch`, `manner`, `talker` | what is sent at once, how it is spelled, and that each is answered once |
 //! | `waits` | clients that wait for a lock until something happens to them |
@@ -34,6 +35,7 @@
     reason = "a run that cannot go on has found something, and says where; its figures are its output"
 )]
 
+mod answers;
 mod batch;
 mod campaign;
 mod chance;

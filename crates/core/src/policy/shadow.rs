@@ -8,7 +8,23 @@ use crate::limit::bounds::Bounds;
 use crate::limit::call::{Acquire, Mode, Verdict};
 use crate::limit::gcra;
 use crate::limit::state::State;
+use crate::policy::definition::Found;
 use crate::time::{Millis, Nanos};
+
+/// The decision on a call, whose limits are spelled out or a policy's.
+#[inline(always)]
+pub fn decide(
+    policy: Option<Found>,
+    call: &mut Acquire,
+    state: &mut State,
+    now: Nanos,
+    bounds: &Bounds,
+) -> Verdict {
+    match policy {
+        Some(Found { shadow: true, .. }) => acquire(call, state, now, bounds),
+        _ => gcra::acquire(call, state, now, bounds),
+    }
+}
 
 /// As [`gcra::acquire`], for a policy in shadow. `MAXWAIT` acts as 0: nobody is told to sleep.
 #[cold]

@@ -8,18 +8,17 @@ use sluice_core::grammar::error::CommandError;
 use sluice_core::grammar::names::{self, CommandName};
 use sluice_core::grammar::{policy as policy_grammar, ratelimit as grammar};
 use sluice_core::limit::bounds::Bounds;
-use sluice_core::limit::call::{Acquire, Change, GiveBack, Mode, Reply, Verdict};
+use sluice_core::limit::call::{Acquire, Change, GiveBack, Mode, Reply};
 use sluice_core::limit::codec;
 use sluice_core::limit::expiry::{Expiry, expiry};
-use sluice_core::limit::gcra::acquire;
 use sluice_core::limit::give_back::give_back;
 use sluice_core::limit::holding;
 use sluice_core::limit::look::look;
 use sluice_core::limit::quota::Kind;
 use sluice_core::limit::state::State;
-use sluice_core::policy::definition::Found;
+use sluice_core::policy::shadow::decide;
 use sluice_core::policy::table::Table;
-use sluice_core::policy::{shadow, text};
+use sluice_core::policy::text;
 use sluice_core::time::{Millis, Nanos};
 
 /// A string, and when its key expires.
@@ -237,19 +236,6 @@ fn words(line: &str) -> Vec<&str> {
     parts
         .flat_map(|(n, part)| if n % 2 == 1 { vec![part] } else { part.split_whitespace().collect() })
         .collect()
-}
-
-fn decide(
-    policy: Option<Found>,
-    call: &mut Acquire,
-    state: &mut State,
-    now: Nanos,
-    bounds: &Bounds,
-) -> Verdict {
-    match policy {
-        Some(Found { shadow: true, .. }) => shadow::acquire(call, state, now, bounds),
-        _ => acquire(call, state, now, bounds),
-    }
 }
 
 fn integers(reply: &Reply) -> Value {
